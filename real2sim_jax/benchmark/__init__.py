@@ -1,0 +1,1 @@
+"""From a policy to a report: start states, rollouts, success."""

@@ -1,0 +1,1 @@
+"""From an observed track to cuboids in 3D."""

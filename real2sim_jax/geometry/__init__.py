@@ -1,0 +1,1 @@
+"""Cameras and cuboids: the geometry that rendering, fitting and simulation share."""

@@ -1,0 +1,1 @@
+"""From demonstrations to a policy: PPO as one jitted program."""

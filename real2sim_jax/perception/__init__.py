@@ -1,0 +1,1 @@
+"""From video or annotation to tracks."""

@@ -1,0 +1,1 @@
+"""Soft silhouettes and soft boxes of cuboids and the hand."""

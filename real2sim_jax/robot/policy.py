@@ -1,0 +1,154 @@
+"""The policy file and its forward pass: what is benchmarked is what ships."""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.robot.observation import ACTION_SIZE, EPISODE_S, FEATURE_SIZE, POLICY_FIELDS, features
+
+Array = Any
+
+FORMAT, VERSION = "real2sim-policy", 1
+MAX_BYTES = 64 * 2**20
+
+
+class PolicyError(ValueError):
+    """A policy file that must not be used, with the reason in one line."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A deterministic policy: tanh layers on normalised features, plus a feed-forward table over time.
+
+    action = tanh(network(features(observation)) + feedforward[step]) in [-1, 1]^7, see `observation.command`.
+    """
+
+    action: str
+    """Name of the action that it performs."""
+    dt: float
+    """Control period, s."""
+    mean: Array
+    """(F,) of the features."""
+    std: Array
+    """(F,)."""
+    layers: tuple[tuple[Array, Array], ...]
+    """(weight (in, out), bias (out,)) of each layer; tanh between, none after the last."""
+    feedforward: Array
+    """(K, 7) added before the last tanh at step k (the last row holds on)."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Configuration, hashes of the inputs, versions."""
+
+    def act(self, obs: Array, xp: ModuleType = np) -> Array:
+        """Return the action (..., 7) in [-1, 1] for observations (..., 8) laid out as POLICY_FIELDS."""
+        x = (features(obs, xp) - self.mean) / self.std
+        for weight, bias in self.layers[:-1]:
+            x = xp.tanh(x @ weight + bias)
+        weight, bias = self.layers[-1]
+        return xp.tanh(x @ weight + bias + self.feedforward[self.step_index(obs, xp)])
+
+    def step_index(self, obs: Array, xp: ModuleType = np) -> Array:
+        """Return the row (...,) of the feed-forward table for the observed time."""
+        step = xp.round(obs[..., 0] * (EPISODE_S / self.dt)).astype("int32")
+        return xp.clip(step, 0, self.feedforward.shape[0] - 1)
+
+
+def save_policy(path: str | Path, policy: Policy) -> None:
+    """Write a policy to an .npz file (no pickle), under a temporary name first."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "action": policy.action,
+        "dt": policy.dt,
+        "observation": list(POLICY_FIELDS),
+        "layers": len(policy.layers),
+        "provenance": policy.provenance,
+    }
+    arrays = {"mean": policy.mean, "std": policy.std, "feedforward": policy.feedforward}
+    for i, (weight, bias) in enumerate(policy.layers):
+        arrays |= {f"weight{i}": weight, f"bias{i}": bias}
+    arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(temporary, "wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+    os.replace(temporary, target)
+
+
+def load_policy(path: str | Path) -> Policy:
+    """Read and check a policy file; PolicyError says in one line why it is refused."""
+    header, arrays = _read(Path(path))
+    _check_header(path, header)
+    layers = tuple((arrays.get(f"weight{i}"), arrays.get(f"bias{i}")) for i in range(header["layers"]))
+    policy = Policy(
+        action=str(header["action"]),
+        dt=float(header["dt"]),
+        mean=arrays.get("mean"),
+        std=arrays.get("std"),
+        layers=layers,
+        feedforward=arrays.get("feedforward"),
+        provenance=dict(header.get("provenance", {})),
+    )
+    _check_arrays(path, policy)
+    return policy
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    if not path.is_file():
+        raise PolicyError(f"{path}: expected a policy file, found none; train one or check the path")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_BYTES:
+            raise PolicyError(f"{path}: unpacks to {size} bytes; a policy has at most {MAX_BYTES}")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return json.loads(str(arrays.pop("header"))), arrays
+    except PolicyError:
+        raise
+    except Exception as error:
+        # Whatever a damaged or foreign file makes zipfile, numpy or json raise means the same to the user.
+        raise PolicyError(f"{path}: not a policy file ({type(error).__name__}); export it again") from error
+
+
+def _check_header(path: str | Path, header: Any) -> None:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise PolicyError(f"{path}: expected format {FORMAT!r}; this is not a policy file")
+    if header.get("version") != VERSION:
+        raise PolicyError(f"{path}: version {header.get('version')}, expected {VERSION}; export the policy again")
+    if header.get("observation") != list(POLICY_FIELDS):
+        raise PolicyError(f"{path}: another observation layout than {', '.join(POLICY_FIELDS)}; export it again")
+    dt, layers = header.get("dt"), header.get("layers")
+    if not isinstance(dt, float) or not 0.001 <= dt <= 1.0:
+        raise PolicyError(f"{path}: control period dt = {dt}; expected 0.001 to 1 s")
+    if not isinstance(layers, int) or not 1 <= layers <= 16 or not isinstance(header.get("action"), str):
+        raise PolicyError(f"{path}: damaged header; export the policy again")
+
+
+def _check_arrays(path: str | Path, policy: Policy) -> None:
+    named = {"mean": policy.mean, "std": policy.std, "feedforward": policy.feedforward}
+    named |= {
+        f"{kind}{i}": value for i, pair in enumerate(policy.layers) for kind, value in zip("wb", pair, strict=True)
+    }
+    for name, value in named.items():
+        if value is None or value.dtype != np.float32 or not np.isfinite(value).all():
+            raise PolicyError(f"{path}: array {name!r} is missing, not float32 or not finite; export the policy again")
+    shapes = [FEATURE_SIZE]
+    for weight, bias in policy.layers:
+        if weight.ndim != 2 or weight.shape[0] != shapes[-1] or bias.shape != weight.shape[1:]:
+            raise PolicyError(f"{path}: layer shapes do not chain ({weight.shape}, {bias.shape})")
+        shapes.append(weight.shape[1])
+    table = policy.feedforward
+    sizes_ok = policy.mean.shape == policy.std.shape == (FEATURE_SIZE,) and shapes[-1] == ACTION_SIZE
+    if not sizes_ok or table.ndim != 2 or table.shape[0] < 1 or table.shape[1] != ACTION_SIZE:
+        raise PolicyError(
+            f"{path}: expected {FEATURE_SIZE} features and {ACTION_SIZE} actions; export the policy again"
+        )
+    if not (policy.std > 0).all():
+        raise PolicyError(f"{path}: feature scales must be positive; export the policy again")

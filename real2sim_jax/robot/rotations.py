@@ -1,0 +1,94 @@
+"""Rotations that robot and simulator share: unit quaternions wxyz, rotation vectors, azimuth and elevation.
+
+Every function takes `xp` (numpy on the robot, jax.numpy in the simulator) and any leading batch axes, and is
+differentiable in the rotation's singular points (the unused branch of a `where` is made safe first).
+"""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def multiply(a: Array, b: Array, xp: ModuleType = np) -> Array:
+    """Hamilton product a * b of quaternions (..., 4): the rotation b followed by a."""
+    aw, ax, ay, az = (a[..., i] for i in range(4))
+    bw, bx, by, bz = (b[..., i] for i in range(4))
+    return xp.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def conjugate(q: Array, xp: ModuleType = np) -> Array:
+    """Inverse of unit quaternions (..., 4)."""
+    return q * xp.asarray([1.0, -1.0, -1.0, -1.0], dtype=q.dtype)
+
+
+def rotate(q: Array, v: Array, xp: ModuleType = np) -> Array:
+    """Rotate vectors v (..., 3) by unit quaternions q (..., 4)."""
+    w, u = q[..., :1], q[..., 1:]
+    t = 2.0 * xp.cross(u, v)
+    return v + w * t + xp.cross(u, t)
+
+
+def matrix_from_wxyz(q: Array, xp: ModuleType = np) -> Array:
+    """Rotation matrices (..., 3, 3) of unit quaternions (..., 4)."""
+    w, x, y, z = (q[..., i] for i in range(4))
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def wxyz_from_rotvec(rotvec: Array, xp: ModuleType = np) -> Array:
+    """Quaternions (..., 4) of rotation vectors (..., 3) in rad."""
+    squared = xp.sum(rotvec * rotvec, axis=-1, keepdims=True)
+    small = squared < 1e-8
+    angle = xp.sqrt(xp.where(small, 1.0, squared))
+    # Series of sin(a/2)/a near zero: exact to float32 below 1e-4 rad.
+    scale = xp.where(small, 0.5 - squared / 48.0, xp.sin(angle / 2.0) / angle)
+    w = xp.where(small, 1.0 - squared / 8.0, xp.cos(angle / 2.0))
+    return xp.concatenate([w, scale * rotvec], axis=-1)
+
+
+def rotvec_from_wxyz(q: Array, xp: ModuleType = np) -> Array:
+    """Rotation vectors (..., 3), angle in [0, pi] rad, of unit quaternions (..., 4)."""
+    q = xp.where(q[..., :1] < 0.0, -q, q)
+    w, u = q[..., :1], q[..., 1:]
+    squared = xp.sum(u * u, axis=-1, keepdims=True)
+    small = squared < 1e-8
+    norm = xp.sqrt(xp.where(small, 1.0, squared))
+    scale = xp.where(small, 2.0 / xp.where(small, w, 1.0), 2.0 * xp.arctan2(norm, w) / norm)
+    return scale * u
+
+
+def wxyz_from_azimuth_elevation(azimuth: Array, elevation: Array, xp: ModuleType = np) -> Array:
+    """Orientation Rz(azimuth) Ry(pi/2 + elevation) of hand and gripper, (..., 4); positive elevation points down."""
+    half_azimuth, half_pitch = azimuth / 2.0, xp.pi / 4.0 + elevation / 2.0
+    ca, sa, cp, sp = xp.cos(half_azimuth), xp.sin(half_azimuth), xp.cos(half_pitch), xp.sin(half_pitch)
+    return xp.stack([ca * cp, -sa * sp, ca * sp, sa * cp], axis=-1)
+
+
+def azimuth_elevation_from_wxyz(q: Array, xp: ModuleType = np) -> tuple[Array, Array]:
+    """Azimuth in (-pi, pi] and elevation in [-pi/2, pi/2] rad of where the approach axis (+z) points."""
+    w, x, y, z = (q[..., i] for i in range(4))
+    dx, dy, dz = 2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
+    horizontal = dx * dx + dy * dy
+    vertical = horizontal < 1e-12
+    azimuth = xp.arctan2(dy, xp.where(vertical, 1.0, dx))
+    return azimuth, xp.arctan2(-dz, xp.sqrt(xp.where(vertical, 1e-12, horizontal)))
+
+
+def wrap(angle: Array, xp: ModuleType = np) -> Array:
+    """The same angle in [-pi, pi) rad."""
+    return (angle + xp.pi) % (2.0 * xp.pi) - xp.pi

@@ -1,0 +1,141 @@
+"""Start states of the policy benchmark: reading, writing and generating them."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from real2sim_jax.actions import Action
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_columns, write_csv
+from real2sim_jax.simulation.types import StartState
+from real2sim_jax.types import Array
+
+SpecName = Literal["easy", "hard"]
+Overlaps = Callable[[StartState], Array]
+
+HAND_COLUMNS = ("hazi", "hele", "hposx", "hposy", "hposz")
+STANDING_COLUMNS = ("o0posx", "o0posy", "o0posz", "o0hei", "o0rad")
+HELD_COLUMNS = ("o1hei", "o1rad")
+
+MAX_ROUNDS = 200
+"""Rounds of drawing after which so few free starts are an error and not bad luck."""
+
+
+@dataclass(frozen=True)
+class SpecRange:
+    """Bounds that start states are drawn from, uniformly; (low, high) each."""
+
+    elevation_deg: tuple[float, float]
+    x_m: tuple[float, float]
+    y_m: tuple[float, float]
+    z_m: tuple[float, float]
+    height_m: tuple[float, float]
+    azimuth_deg: tuple[float, float] = (-180.0, 180.0)
+    radius_m: tuple[float, float] = (0.04, 0.05)
+
+
+SPECS: dict[str, SpecRange] = {
+    "easy": SpecRange((0.0, 80.0), (-0.1, 0.1), (-0.1, 0.0), (0.1, 0.2), (0.06, 0.08)),
+    "hard": SpecRange((-80.0, 80.0), (-0.25, 0.25), (-0.25, 0.25), (0.04, 0.25), (0.04, 0.10)),
+}
+"""The two published specifications (CoRL 2020, arXiv 2011.06813)."""
+
+
+def read_spec(path: str | Path, action: Action) -> StartState:
+    """Read start states from the published CSV layout, with a leading row axis N.
+
+    Columns: hazi, hele (rad), hposx..z, o0posx..z, o0hei, o0rad, o1hei, o1rad (m); any others, such as an unnamed
+    index, are ignored. Object 0 stands on the table. In two-object actions it is the anchor and object 1 starts in the
+    hand; in one-object actions it is the moved one and object 1 is not read. Positions are returned in the task frame,
+    whose origin lies below object 0. UserError: a missing column, or a value that is not a finite number or no size.
+    """
+    wanted = HAND_COLUMNS + STANDING_COLUMNS + (HELD_COLUMNS if action.has_anchor else ())
+    columns = read_columns(path, wanted)
+    sizes = [name for name in wanted if name.endswith(("hei", "rad"))]
+    for name in sizes:
+        if (columns[name] <= 0.0).any():
+            line = int(np.argmax(columns[name] <= 0.0)) + 2
+            raise UserError(f"{path}: line {line}, column {name!r}: expected a size above 0 m")
+    origin = np.stack([columns["o0posx"], columns["o0posy"], np.zeros_like(columns["o0posx"])], axis=-1)
+    position = np.stack([columns[name] for name in ("hposx", "hposy", "hposz")], axis=-1)
+    order = ("o1", "o0") if action.has_anchor else ("o0",)
+    return StartState(
+        gripper_position=position - origin,
+        azimuth=columns["hazi"],
+        elevation=columns["hele"],
+        heights=np.stack([columns[f"{name}hei"] for name in order], axis=-1),
+        radii=np.stack([columns[f"{name}rad"] for name in order], axis=-1),
+    )
+
+
+def spec_columns(states: StartState) -> dict[str, np.ndarray]:
+    """Return start states (N rows) as the columns of the published layout; o1 only where there are two objects."""
+    position, heights, radii = (np.asarray(a, float) for a in (states.gripper_position, states.heights, states.radii))
+    zero = np.zeros(len(position))
+    columns = {"hazi": np.asarray(states.azimuth, float), "hele": np.asarray(states.elevation, float)}
+    columns |= {f"hpos{axis}": position[:, i] for i, axis in enumerate("xyz")}
+    # The standing object comes last on our object axis and first in the published numbering.
+    columns |= {"o0posx": zero, "o0posy": zero, "o0posz": heights[:, -1] / 2.0}
+    columns |= {"o0hei": heights[:, -1], "o0rad": radii[:, -1]}
+    if heights.shape[1] == 2:
+        columns |= {"o1hei": heights[:, 0], "o1rad": radii[:, 0]}
+    return columns
+
+
+def write_spec(path: str | Path, states: StartState) -> None:
+    """Write start states (N rows) in the published CSV layout; `read_spec` returns them unchanged."""
+    write_csv(path, spec_columns(states))
+
+
+def spec_hash(states: StartState) -> str:
+    """SHA-256 of the start states as 32-bit numbers, as hex: the same for equal rows, wherever they came from."""
+    data = io.BytesIO()
+    for name, column in spec_columns(states).items():
+        data.write(name.encode() + column.astype("<f4").tobytes())
+    return hashlib.sha256(data.getvalue()).hexdigest()
+
+
+def generate(spec: str, action: Action, count: int, seed: int, overlaps: Overlaps) -> StartState:
+    """Draw `count` start states without overlap, with a leading row axis; the same arguments give the same rows.
+
+    `overlaps` maps states with N rows to (N,) bool: True where gripper, objects or table overlap at the start (open
+    gripper, and in two-object actions also closed on the moved object). It always gets `count` rows, so that a jitted
+    one is traced once. UserError: an unknown spec, no positive count, or nearly every drawn start overlapping.
+    """
+    bounds = _bounds(spec)
+    if count < 1:
+        raise UserError(f"a benchmark needs at least 1 start state, got {count}")
+    rng = np.random.default_rng(seed)
+    kept: list[np.ndarray] = []
+    for _ in range(MAX_ROUNDS):
+        table = _draw(bounds, rng, count)
+        kept.extend(table[~np.asarray(overlaps(_states(table, action)), bool)])
+        if len(kept) >= count:
+            return _states(np.stack(kept[:count]), action)
+    raise UserError(f"{spec}: only {len(kept)} of {count} start states are free of overlap in {MAX_ROUNDS} rounds")
+
+
+def _bounds(spec: str) -> SpecRange:
+    if spec not in SPECS:
+        raise UserError(f"unknown benchmark {spec!r}: expected one of {', '.join(get_args(SpecName))}")
+    return SPECS[spec]
+
+
+def _draw(bounds: SpecRange, rng: np.random.Generator, count: int) -> np.ndarray:
+    """Rows (count, 9): azimuth, elevation, x, y, z, standing height and radius, held height and radius."""
+    angles = np.deg2rad([bounds.azimuth_deg, bounds.elevation_deg])
+    sizes = [bounds.height_m, bounds.radius_m]
+    low, high = np.array([*angles, bounds.x_m, bounds.y_m, bounds.z_m, *sizes, *sizes]).T
+    return rng.uniform(low, high, (count, len(low)))
+
+
+def _states(table: np.ndarray, action: Action) -> StartState:
+    # Both objects are drawn whatever the action: one seed then means one set of hands for all nine.
+    heights, radii = table[:, [7, 5]], table[:, [8, 6]]
+    objects = slice(0, 2) if action.has_anchor else slice(1, 2)
+    return StartState(table[:, 2:5], table[:, 0], table[:, 1], heights[:, objects], radii[:, objects])

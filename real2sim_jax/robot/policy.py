@@ -127,7 +127,8 @@ def _check_header(path: str | Path, header: Any) -> None:
     dt, layers = header.get("dt"), header.get("layers")
     if not isinstance(dt, float) or not 0.001 <= dt <= 1.0:
         raise PolicyError(f"{path}: control period dt = {dt}; expected 0.001 to 1 s")
-    if not isinstance(layers, int) or not 1 <= layers <= 16 or not isinstance(header.get("action"), str):
+    texts_ok = isinstance(header.get("action"), str) and isinstance(header.get("provenance", {}), dict)
+    if not isinstance(layers, int) or not 1 <= layers <= 16 or not texts_ok:
         raise PolicyError(f"{path}: damaged header; export the policy again")
 
 

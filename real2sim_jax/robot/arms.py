@@ -1,0 +1,140 @@
+"""Arms that the controller can drive: a recorded one, a simulated one, and what a real one must offer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from real2sim_jax.robot.observation import EPISODE_S, MAX_OPENING_M, POLICY_FIELDS
+from real2sim_jax.robot.rotations import multiply, wxyz_from_azimuth_elevation, wxyz_from_rotvec
+
+Array = Any
+
+
+class ArmError(ValueError):
+    """An arm or a recording that cannot be used, with the reason in one line."""
+
+
+@dataclass(frozen=True)
+class ArmState:
+    """What the arm measures, in the task frame (world axes, origin on the table where the task happens)."""
+
+    time: float
+    """s since the start."""
+    position: Array
+    """(3,) m of the gripper frame."""
+    wxyz: Array
+    """(4,) of the gripper frame."""
+    opening: float
+    """m of one finger from the middle."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the arm is asked to do until the next control instant."""
+
+    linear: Array
+    """(3,) m/s of the gripper frame along world axes."""
+    angular: Array
+    """(3,) rad/s of the gripper frame about world axes."""
+    opening: float
+    """m of one finger from the middle."""
+
+
+class Arm(Protocol):
+    """A back end: anything with these three methods, called once per control period in this order.
+
+    A back end whose own limits are lower than the controller's (joint speeds, say) scales the twist down itself.
+    """
+
+    def read(self) -> ArmState:
+        """Return the present state; the controller stops the arm when it is not finite."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Take the command over; must not block for longer than a small part of the control period."""
+        ...
+
+    def stop(self) -> None:
+        """Bring the arm to rest and hold it there; called at every end of a run, errors included."""
+        ...
+
+
+class SimulatedArm:
+    """A weightless arm without obstacles: the twist integrated exactly, the fingers with a first-order lag."""
+
+    FINGER_LAG_S = 0.15
+
+    def __init__(self, position: Array, azimuth: float, elevation: float, dt: float):
+        """Start open at a position (3,) m and a direction in rad; dt s is the control period."""
+        wxyz = wxyz_from_azimuth_elevation(np.asarray(azimuth), np.asarray(elevation))
+        self.state = ArmState(0.0, np.asarray(position, float), wxyz, MAX_OPENING_M)
+        self.dt = dt
+
+    def read(self) -> ArmState:
+        """Return the present state."""
+        return self.state
+
+    def send(self, command: Command) -> None:
+        """Move on by one control period."""
+        position, wxyz = moved(self.state, command, self.dt)
+        share = 1.0 - np.exp(-self.dt / self.FINGER_LAG_S)
+        opening = self.state.opening + share * (command.opening - self.state.opening)
+        self.state = ArmState(self.state.time + self.dt, position, wxyz, float(opening))
+
+    def stop(self) -> None:
+        """Nothing moves on its own here."""
+
+
+class RecordedArm:
+    """Plays back a recorded stream of observations; commands are taken and forgotten."""
+
+    def __init__(self, observations: Array):
+        """Play back observations (N, 8) laid out as POLICY_FIELDS; ArmError on another shape or none at all."""
+        observations = np.asarray(observations)
+        if observations.ndim != 2 or observations.shape[1] != len(POLICY_FIELDS) or not len(observations):
+            raise ArmError(f"expected observations (N, {len(POLICY_FIELDS)}), got {observations.shape}")
+        if observations.dtype.kind not in "fiu":
+            raise ArmError(f"expected observations as numbers, got {observations.dtype}")
+        self.observations = observations.astype(float)
+        self.index = 0
+
+    def __len__(self) -> int:
+        """Number of recorded observations."""
+        return len(self.observations)
+
+    def read(self) -> ArmState:
+        """Return the recorded state at the present index; the last one holds on."""
+        row = self.observations[min(self.index, len(self) - 1)]
+        return ArmState(float(row[0] * EPISODE_S), row[1:4], wxyz_from_rotvec(row[4:7]), float(row[7]))
+
+    def send(self, command: Command) -> None:
+        """Go on to the next recorded observation."""
+        self.index += 1
+
+    def stop(self) -> None:
+        """Nothing moves here."""
+
+
+def moved(state: ArmState, command: Command, dt: float) -> tuple[Array, Array]:
+    """Return position (3,) and orientation wxyz (4,) after a constant twist for dt s."""
+    wxyz = multiply(wxyz_from_rotvec(np.asarray(command.angular) * dt), state.wxyz)
+    return state.position + np.asarray(command.linear) * dt, wxyz / np.linalg.norm(wxyz)
+
+
+def load_stream(path: str | Path) -> RecordedArm:
+    """Read a recorded stream: an .npz with `observations` (N, 8), as `--log` writes it; ArmError says what is wrong."""
+    path = Path(path)
+    if not path.is_file():
+        raise ArmError(f"{path}: expected a recorded stream, found none")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            observations = file["observations"]
+    except Exception as error:
+        # Whatever numpy and zipfile raise for a damaged or foreign file means the same to the user.
+        raise ArmError(f"{path}: expected an .npz with 'observations' ({type(error).__name__})") from error
+    try:
+        return RecordedArm(observations)
+    except ArmError as error:
+        raise ArmError(f"{path}: {error}") from error

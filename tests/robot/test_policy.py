@@ -1,0 +1,163 @@
+"""The policy file: what is saved is what acts, and nothing damaged gets through."""
+
+import io
+import json
+import zipfile
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from real2sim_jax.robot.observation import FEATURE_SIZE, features, observation
+from real2sim_jax.robot.policy import MAX_BYTES, PolicyError, load_policy, save_policy
+from tests.robot.conftest import random_policy
+
+
+def rewritten(path, header=None, **arrays):
+    """The policy file with parts of its header and some arrays replaced (None removes one)."""
+    with np.load(path) as file:
+        content = {name: file[name] for name in file.files}
+    head = json.loads(str(content["header"])) | (header or {})
+    content |= {"header": np.array(json.dumps(head)), **arrays}
+    np.savez(path, **{name: value for name, value in content.items() if value is not None})
+    return path
+
+
+def random_observations(count=50):
+    rng = np.random.default_rng(0)
+    wxyz = rng.normal(size=(count, 4))
+    wxyz /= np.linalg.norm(wxyz, axis=-1, keepdims=True)
+    return observation(rng.uniform(0, 10, count), rng.normal(0, 0.2, (count, 3)), wxyz, rng.uniform(0, 0.075, count))
+
+
+def test_loaded_policy_acts_as_the_saved_one(policy, policy_file):
+    obs = random_observations()
+    loaded = load_policy(policy_file)
+    np.testing.assert_array_equal(loaded.act(obs), policy.act(obs))
+    assert (loaded.action, loaded.dt, loaded.provenance) == (policy.action, policy.dt, policy.provenance)
+
+
+def test_robot_and_simulator_compute_the_same(policy):
+    obs = random_observations().astype(np.float32)
+    np.testing.assert_allclose(policy.act(obs), policy.act(jnp.asarray(obs), jnp), atol=1e-5)
+
+
+def test_feedforward_row_follows_the_clock(policy):
+    still = np.array([0.0, 0.0, 0.0])
+    obs = [observation(np.array(t), still, np.array([1.0, 0, 0, 0]), np.array(0.0)) for t in (0.0, 7.0, 10.0, 99.0)]
+    assert [int(policy.step_index(o)) for o in obs] == [0, 84, 119, 119]
+
+
+def test_features_are_continuous_at_half_a_turn():
+    # Rotation vectors pi and -pi about one axis are the same orientation.
+    pair = np.zeros((2, 8))
+    pair[:, 5] = np.pi, -np.pi
+    first, second = features(pair)
+    np.testing.assert_allclose(first, second, atol=1e-12)
+    assert first.shape == (FEATURE_SIZE,)
+
+
+@given(st.integers(0, 2000))
+def test_truncated_files_are_refused(tmp_path_factory, length):
+    path = tmp_path_factory.mktemp("policy") / "policy.npz"
+    save_policy(path, random_policy())
+    data = path.read_bytes()
+    path.write_bytes(data[: min(length, len(data) - 1)])
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(path)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_flipped_byte_never_escapes_as_another_error(tmp_path_factory, place, change):
+    path = tmp_path_factory.mktemp("policy") / "policy.npz"
+    save_policy(path, random_policy())
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= change
+    path.write_bytes(data)
+    try:
+        load_policy(path)
+    except PolicyError as error:
+        assert "\n" not in str(error)
+
+
+def test_pickled_arrays_are_refused(policy_file):
+    np.savez(policy_file, header=np.array({"format": "real2sim-policy"}, dtype=object))
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(policy_file)
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(rewritten_with_object(policy_file))
+
+
+def rewritten_with_object(path):
+    save_policy(path, random_policy())
+    return rewritten(path, mean=np.array([None] * FEATURE_SIZE, dtype=object))
+
+
+def test_files_that_unpack_to_too_much_are_refused(tmp_path):
+    path = tmp_path / "policy.npz"
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(MAX_BYTES // 4 + 1, np.float32))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight0.npy", buffer.getvalue())
+    assert path.stat().st_size < MAX_BYTES / 100
+    with pytest.raises(PolicyError, match="unpacks to"):
+        load_policy(path)
+
+
+def test_huge_declared_shapes_are_refused(policy_file):
+    # The array's own header promises far more than its bytes hold.
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }"
+    head = b"\x93NUMPY\x01\x00" + (len(text) + 1).to_bytes(2, "little") + text + b"\n"
+    with zipfile.ZipFile(policy_file, "a") as archive:
+        archive.writestr("weight9.npy", head)
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(policy_file)
+
+
+@pytest.mark.parametrize(
+    "header, message",
+    [
+        ({"format": "other"}, "expected format"),
+        ({"version": 2}, "version 2"),
+        ({"observation": ["time"]}, "observation layout"),
+        ({"dt": 0.0}, "control period"),
+        ({"dt": float("nan")}, "control period"),
+        ({"layers": 10**9}, "damaged header"),
+        ({"layers": 3}, "'w2'"),
+        ({"action": None}, "damaged header"),
+    ],
+)
+def test_other_headers_are_refused(policy_file, header, message):
+    with pytest.raises(PolicyError, match=message):
+        load_policy(rewritten(policy_file, header))
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"weight0": np.full((FEATURE_SIZE, 8), np.nan, np.float32)}, "not finite"),
+        ({"bias1": np.full(7, np.inf, np.float32)}, "not finite"),
+        ({"mean": None}, "'mean' is missing"),
+        ({"feedforward": np.zeros((0, 7), np.float32)}, "actions"),
+        ({"feedforward": np.zeros((120, 6), np.float32)}, "actions"),
+        ({"weight1": np.zeros((9, 7), np.float32)}, "do not chain"),
+        ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "positive"),
+        ({"mean": np.zeros(FEATURE_SIZE)}, "float32"),
+    ],
+)
+def test_other_arrays_are_refused(policy_file, arrays, message):
+    with pytest.raises(PolicyError, match=message):
+        load_policy(rewritten(policy_file, **arrays))
+
+
+@pytest.mark.parametrize("provenance", [5, "text", [1, 2], None])
+def test_a_provenance_that_is_no_table_is_refused(policy_file, provenance):
+    with pytest.raises(PolicyError):
+        load_policy(rewritten(policy_file, {"provenance": provenance}))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PolicyError, match="found none"):
+        load_policy(tmp_path / "absent.npz")

@@ -1,0 +1,152 @@
+"""Actor and critic, and the actor's way into a policy file.
+
+The actor sees time and the gripper; the critic sees everything. Networks, distribution and running statistics are
+brax's; the actor's mean gets the feed-forward table of the demonstrations added before the squashing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from brax.training.acme import running_statistics, specs
+from brax.training.distribution import NormalTanhDistribution
+from brax.training.networks import MLP
+from flax import linen, struct
+
+from real2sim_jax.actions import Action
+from real2sim_jax.robot.observation import (
+    ACTION_SIZE,
+    CONTROL_HZ,
+    FEATURE_SIZE,
+    MAX_LINEAR_M_S,
+    features,
+)
+from real2sim_jax.robot.policy import Policy
+from real2sim_jax.types import HAND, Array, Demonstration
+
+DISTRIBUTION = NormalTanhDistribution(event_size=ACTION_SIZE, min_std=0.01)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes and the first exploration noise."""
+
+    hidden: tuple[int, ...] = (128, 128, 128)
+    sigma_translation: float = 0.25
+    """Standard deviations before the tanh."""
+    sigma_rotation: float = 0.15
+    sigma_grip: float = 0.6
+    grip_feedforward: float = 1.2
+    """Added to the grip before the tanh: minus inside the demonstrated contact, plus outside."""
+    grip_lead_s: float = 0.4
+    """The fingers start to close this long before the demonstrated contact: they need the time."""
+    twist_feedforward: bool = True
+    """Also add the demonstrations' mean hand velocity inside the action window."""
+
+
+@struct.dataclass
+class Parameters:
+    """Everything that is optimised."""
+
+    actor: Any
+    log_sigma: Array
+    """(7,) of the exploration noise before the tanh."""
+    critic: Any
+
+
+@struct.dataclass
+class Statistics:
+    """Running mean and scale of the networks' inputs."""
+
+    actor: running_statistics.RunningStatisticsState
+    critic: running_statistics.RunningStatisticsState
+
+
+class Networks:
+    """Pure functions of Parameters and Statistics for one action."""
+
+    def __init__(self, critic_size: int, feedforward: Array, config: NetworkConfig):
+        """feedforward (K, 7): see `feedforward_table`."""
+        self.config = config
+        self.critic_size = critic_size
+        self.feedforward = jnp.asarray(feedforward, jnp.float32)
+        small = jax.nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
+        self._actor = MLP((*config.hidden, ACTION_SIZE), linen.tanh, output_kernel_init=small)
+        self._critic = MLP((*config.hidden, 1), linen.tanh)
+
+    def init(self, key: Array) -> tuple[Parameters, Statistics]:
+        """Return fresh parameters and statistics."""
+        key_actor, key_critic = jax.random.split(key)
+        c = self.config
+        sigma = jnp.asarray([c.sigma_translation] * 3 + [c.sigma_rotation] * 3 + [c.sigma_grip])
+        parameters = Parameters(
+            actor=self._actor.init(key_actor, jnp.zeros(FEATURE_SIZE)),
+            log_sigma=jnp.log(sigma),
+            critic=self._critic.init(key_critic, jnp.zeros(self.critic_size)),
+        )
+        sizes = (FEATURE_SIZE, self.critic_size)
+        return parameters, Statistics(
+            *(running_statistics.init_state(specs.Array((size,), jnp.dtype("float32"))) for size in sizes)
+        )
+
+    def actor(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
+        """Return the parameters (..., 14) of DISTRIBUTION for policy observations (..., 8)."""
+        inputs = running_statistics.normalize(features(obs, jnp), statistics.actor)
+        step = jnp.round(obs[..., 0] * (self.feedforward.shape[0] - 1)).astype(jnp.int32)
+        mean = self._actor.apply(parameters.actor, inputs) + self.feedforward[step]
+        # DISTRIBUTION takes the scale through a softplus.
+        scale = jnp.broadcast_to(jnp.log(jnp.expm1(jnp.exp(parameters.log_sigma))), mean.shape)
+        return jnp.concatenate([mean, scale], axis=-1)
+
+    def critic(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
+        """Return the value (...,) for critic observations."""
+        inputs = running_statistics.normalize(obs, statistics.critic, max_abs_value=10.0)
+        return self._critic.apply(parameters.critic, inputs)[..., 0]
+
+    def update_statistics(self, statistics: Statistics, policy: Array, critic: Array, weights: Array) -> Statistics:
+        """Return statistics that include a batch of observations, each with its weight."""
+        # Early episodes hardly vary; a floor on the scale keeps later, wider ones in range.
+        update = running_statistics.update
+        return Statistics(
+            actor=update(statistics.actor, features(policy, jnp), weights=weights, std_min_value=0.3),
+            critic=update(statistics.critic, critic, weights=weights, std_min_value=0.1),
+        )
+
+    def export(self, parameters: Parameters, statistics: Statistics, action: str, provenance: dict) -> Policy:
+        """Return the deterministic policy for the robot."""
+        layers = parameters.actor["params"]
+        pairs = [layers[f"hidden_{i}"] for i in range(len(layers))]
+        arrays = lambda value: np.asarray(value, np.float32)  # noqa: E731
+        return Policy(
+            action=action,
+            dt=1.0 / CONTROL_HZ,
+            mean=arrays(statistics.actor.mean),
+            std=arrays(statistics.actor.std),
+            layers=tuple((arrays(pair["kernel"]), arrays(pair["bias"])) for pair in pairs),
+            feedforward=arrays(self.feedforward),
+            provenance=provenance,
+        )
+
+
+def feedforward_table(action: Action, demos: Demonstration, config: NetworkConfig) -> np.ndarray:
+    """Return what the demonstrations suggest to do at each step, (K, 7) before the tanh.
+
+    demos: stacked on a leading axis D; grip by majority, velocity by mean.
+    """
+    grip = np.asarray(demos.grip).mean(axis=0) > 0.5
+    lead = round(config.grip_lead_s * CONTROL_HZ)
+    closed = np.array([grip[k : k + lead + 1].any() for k in range(len(grip))])
+    if action.has_anchor:
+        # The object starts in the hand: hold it until the demonstrated release.
+        closed[: int(np.argmax(grip))] = True
+    table = np.zeros((len(grip), ACTION_SIZE))
+    table[:, 6] = np.where(closed, -config.grip_feedforward, config.grip_feedforward)
+    if config.twist_feedforward:
+        velocity = np.diff(np.asarray(demos.position)[:, :, HAND].mean(axis=0), axis=0, append=0.0) * CONTROL_HZ
+        inside = np.asarray(demos.acting).any(axis=0)
+        inside[-1] = False
+        moving = inside & np.roll(inside, -1)
+        table[moving, :3] = np.arctanh(np.clip(velocity[moving] / MAX_LINEAR_M_S, -0.9, 0.9))
+    return table.astype(np.float32)

@@ -1,0 +1,207 @@
+"""Proximal policy optimisation (arXiv 1707.06347) as one jitted program.
+
+An iteration is a rollout of whole episodes in all environments, generalised advantages, and several epochs of
+minibatch updates; everything is scans over pure functions of the train state, so iterations can be scanned and
+train states vmapped (a population) or sharded.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from brax.training.agents.ppo.losses import compute_gae
+from flax import struct
+
+from real2sim_jax.learning.networks import DISTRIBUTION, NetworkConfig, Networks, Parameters, Statistics
+from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.types import Array
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Settings of the learner."""
+
+    envs: int = 512
+    """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
+    steps: int = 3_000_000
+    """Control steps in all."""
+    epochs: int = 4
+    minibatches: int = 16
+    learning_rate: float = 1e-3
+    """At the start; falls linearly to a tenth."""
+    clip: float = 0.2
+    discount: float = 1.0
+    gae_lambda: float = 0.95
+    entropy_cost: float = 1e-4
+    value_cost: float = 0.5
+    max_gradient_norm: float = 0.5
+    ramp: float = 0.6
+    """Fraction of the training after which starts have their full difficulty."""
+    networks: NetworkConfig = field(default_factory=NetworkConfig)
+
+    @property
+    def iterations(self) -> int:
+        """Iterations in all."""
+        return max(1, round(self.steps / (self.envs * EPISODE_STEPS)))
+
+
+@struct.dataclass
+class TrainState:
+    """Everything that an iteration reads and writes."""
+
+    parameters: Parameters
+    statistics: Statistics
+    optimizer: Any
+    key: Array
+    iteration: Array
+    """() int."""
+
+
+@struct.dataclass
+class Rollout:
+    """Whole episodes of all environments, (T, N, ...)."""
+
+    policy_obs: Array
+    critic_obs: Array
+    raw_action: Array
+    log_prob: Array
+    reward: Array
+    weight: Array
+    """1 where the environment was alive before the step."""
+    ended: Array
+    """1 where the episode ended with the step."""
+
+
+@struct.dataclass
+class Batch:
+    """Transitions with their targets, (M, ...)."""
+
+    policy_obs: Array
+    critic_obs: Array
+    raw_action: Array
+    log_prob: Array
+    advantage: Array
+    target: Array
+    weight: Array
+
+
+class PPO:
+    """The learner of one environment; `init` and `iterate` are pure."""
+
+    def __init__(self, env: ManipulationEnv, networks: Networks, config: PPOConfig):
+        self.env = env
+        self.networks = networks
+        self.config = config
+        updates = config.iterations * config.epochs * config.minibatches
+        schedule = optax.linear_schedule(config.learning_rate, 0.1 * config.learning_rate, updates)
+        self._optimizer = optax.chain(
+            optax.clip_by_global_norm(config.max_gradient_norm), optax.adam(schedule, eps=1e-5)
+        )
+
+    def init(self, key: Array) -> TrainState:
+        """Return the first train state."""
+        key_networks, key_train = jax.random.split(key)
+        parameters, statistics = self.networks.init(key_networks)
+        optimizer = self._optimizer.init(parameters)  # type: ignore[arg-type]
+        return TrainState(parameters, statistics, optimizer, key_train, jnp.zeros((), jnp.int32))
+
+    def iterate(self, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
+        """Do one iteration; return the new state and scalar metrics."""
+        key, key_starts, key_rollout, key_update = jax.random.split(state.key, 4)
+        difficulty = jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations), 0.0, 1.0)
+        rollout, metrics = self._rollout(state, key_starts, key_rollout, difficulty)
+        batch = self._targets(state, rollout)
+        statistics = self.networks.update_statistics(state.statistics, batch.policy_obs, batch.critic_obs, batch.weight)
+        state = state.replace(key=key, iteration=state.iteration + 1)  # type: ignore[attr-defined]
+        # The updates use the statistics that the actions were drawn with: the first ratio must be one.
+        state, losses = self._update(state, batch, key_update)
+        state = state.replace(statistics=statistics)
+        return state, metrics | losses | {"train/difficulty": difficulty}
+
+    def _rollout(self, state: TrainState, key_starts: Array, key: Array, difficulty: Array) -> tuple[Rollout, dict]:
+        env, n = self.env, self.config.envs
+        keys = jax.random.split(key_starts, n)
+        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
+        shares = difficulty * jnp.sqrt(jax.random.uniform(jax.random.fold_in(key_starts, 1), (n,)))
+        first = jax.vmap(lambda k, share: env.reset_from(env.sample_start(k, share)))(keys, shares)
+
+        def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
+            before, alive = carry
+            logits = self.networks.actor(state.parameters, state.statistics, before.obs["policy"])
+            raw = DISTRIBUTION.sample_no_postprocessing(logits, key_step)
+            log_prob = DISTRIBUTION.log_prob(logits, raw)
+            after = jax.vmap(env.step)(before, DISTRIBUTION.postprocess(raw))
+            record = Rollout(before.obs["policy"], before.obs["critic"], raw, log_prob, after.reward, alive, after.done)
+            return (after, 1.0 - after.done), (record, after.metrics)
+
+        (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), jax.random.split(key, EPISODE_STEPS))
+        means = {f"reward/{name}": value.mean() for name, value in metrics.items() if name != "alive"}
+        returns = rollout.reward.sum(axis=0)
+        means |= {"train/return": returns.mean(), "train/survived": last.metrics["alive"].mean()}
+        return rollout, means
+
+    def _targets(self, state: TrainState, rollout: Rollout) -> Batch:
+        values = self.networks.critic(state.parameters, state.statistics, rollout.critic_obs)
+        targets, advantages = compute_gae(
+            truncation=jnp.zeros_like(values),
+            # Time is observed, so the end of an episode is the end of its return, not a cut.
+            termination=rollout.ended,
+            rewards=rollout.reward,
+            values=values,
+            bootstrap_value=jnp.zeros_like(values[-1]),
+            lambda_=self.config.gae_lambda,
+            discount=self.config.discount,
+        )
+        w = rollout.weight
+        mean = (w * advantages).sum() / w.sum()
+        std = jnp.sqrt((w * (advantages - mean) ** 2).sum() / w.sum())
+        batch = Batch(
+            policy_obs=rollout.policy_obs,
+            critic_obs=rollout.critic_obs,
+            raw_action=rollout.raw_action,
+            log_prob=rollout.log_prob,
+            advantage=(advantages - mean) / (std + 1e-8),
+            target=targets,
+            weight=w,
+        )
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch)
+
+    def _update(self, state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, dict[str, Array]]:
+        size = batch.weight.shape[0]
+        used = size - size % self.config.minibatches
+
+        def epoch(carry: Any, key_epoch: Array) -> tuple[Any, Any]:
+            order = jax.random.permutation(key_epoch, size)[:used].reshape(self.config.minibatches, -1)
+            return jax.lax.scan(minibatch, carry, order)
+
+        def minibatch(carry: Any, rows: Array) -> tuple[Any, Any]:
+            parameters, optimizer = carry
+            part = jax.tree.map(lambda leaf: leaf[rows], batch)
+            grads, metrics = jax.grad(self._loss, has_aux=True)(parameters, state.statistics, part)
+            updates, optimizer = self._optimizer.update(grads, optimizer)
+            return (optax.apply_updates(parameters, updates), optimizer), metrics
+
+        carry = (state.parameters, state.optimizer)
+        keys = jax.random.split(key, self.config.epochs)
+        (parameters, optimizer), metrics = jax.lax.scan(epoch, carry, keys)
+        metrics = {f"loss/{name}": value.mean() for name, value in metrics.items()}
+        sigma = jnp.exp(parameters.log_sigma)
+        metrics |= {"train/sigma_move": sigma[:3].mean(), "train/sigma_grip": sigma[6]}
+        return state.replace(parameters=parameters, optimizer=optimizer), metrics  # type: ignore[attr-defined]
+
+    def _loss(self, parameters: Parameters, statistics: Statistics, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        logits = self.networks.actor(parameters, statistics, batch.policy_obs)
+        ratio = jnp.exp(DISTRIBUTION.log_prob(logits, batch.raw_action) - batch.log_prob)
+        clipped = jnp.clip(ratio, 1.0 - self.config.clip, 1.0 + self.config.clip)
+        gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
+        error = self.networks.critic(parameters, statistics, batch.critic_obs) - batch.target
+        total = batch.weight.sum() + 1e-6
+        policy_loss = -(batch.weight * gain).sum() / total
+        value_loss = (batch.weight * error**2).sum() / total
+        # The noise is the same in all states, so the Gaussian's entropy is the sum of the log scales (and a constant).
+        entropy = parameters.log_sigma.sum()
+        loss = policy_loss + self.config.value_cost * value_loss - self.config.entropy_cost * entropy
+        kl = (batch.weight * (ratio - 1.0 - jnp.log(ratio))).sum() / total
+        return loss, {"policy": policy_loss, "value": value_loss, "entropy": entropy, "kl": kl}

@@ -1,0 +1,201 @@
+"""The manipulation environment: a brax `Env` on any physics back end."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from brax.envs.base import Env, State
+from flax import struct
+
+from real2sim_jax.actions import Action
+from real2sim_jax.robot.observation import (
+    ACTION_SIZE,
+    CONTROL_HZ,
+    EPISODE_S,
+    FEATURE_SIZE,
+    MAX_OPENING_M,
+    POLICY_FIELDS,
+    command,
+    features,
+    observation,
+)
+from real2sim_jax.robot.rotations import (
+    azimuth_elevation_from_wxyz,
+    conjugate,
+    matrix_from_wxyz,
+    multiply,
+    rotate,
+)
+from real2sim_jax.simulation.physics import Physics, PhysicsState
+from real2sim_jax.simulation.reward import RewardConfig, Scene, mean_reward, references
+from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_qpos
+from real2sim_jax.simulation.types import StartState
+from real2sim_jax.types import Array, Demonstration
+
+EPISODE_STEPS = round(EPISODE_S * CONTROL_HZ)
+MAX_ELEVATION = np.deg2rad(85.0)
+MAX_SPEED = 20.0
+"""m/s; an object faster than this means that the simulation has diverged."""
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """Settings of the environment."""
+
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    starts: StartConfig = field(default_factory=StartConfig)
+    forced_after_s: float = 7.0
+    """From then on the gripper is forced open (closed where the action ends holding)."""
+
+
+@struct.dataclass
+class Episode:
+    """What an episode carries beside the physics."""
+
+    step: Array
+    """() control steps done."""
+    alive: Array
+    """() 1.0 until the gripper goes through the table, points straight up or down, or the physics diverges."""
+    heights: Array
+    radii: Array
+    initial_wxyz: Array
+    """(O, 4) the objects' orientations at the start."""
+
+
+class ManipulationEnv(Env):
+    """One action, its demonstrations and a physics back end.
+
+    Observations are a dict: `policy` (8,) as POLICY_FIELDS, `critic` everything. `info` holds the Episode. The
+    reward of an episode that follows the demonstrations perfectly adds up to about the sum of the weights.
+    """
+
+    def __init__(self, action: Action, demos: Demonstration, physics: Physics, config: EnvConfig | None = None):
+        """demos: stacked on a leading axis D."""
+        self.action = action
+        self.physics = physics
+        self.config = config or EnvConfig()
+        self.demos = jax.tree.map(jnp.asarray, references(demos))
+        self.moved_offset = self._moved_offset(demos)
+
+    def reset(self, rng: Array) -> State:
+        """Start an episode anywhere in the full start distribution."""
+        return self.reset_from(self.sample_start(rng, jnp.ones(())))
+
+    def sample_start(self, key: Array, difficulty: Array) -> StartState:
+        """Draw a start; difficulty () in [0, 1]."""
+        return sample_start(key, self.action, difficulty, self.moved_offset, self.config.starts)
+
+    def reset_from(self, start: StartState) -> State:
+        """Start an episode from a given state."""
+        physics = self.physics.initial(start_qpos(self.action, start))
+        wxyz = self.object_poses(physics)[1]
+        episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), start.heights, start.radii, wxyz)
+        zero = jnp.zeros(())
+        metrics = dict.fromkeys([*_term_names(self.config.reward), "alive"], zero)
+        return State(physics, self._observe(physics, episode), zero, zero, metrics, {"episode": episode})  # type: ignore[arg-type]
+
+    def step(self, state: State, action: Array) -> State:
+        """Apply an action (7,) in [-1, 1] for one control period."""
+        before: Any = state.pipeline_state
+        episode: Episode = state.info["episode"]
+        physics = self._advance(before, episode, action)
+        valid = jnp.isfinite(physics.qpos).all() & (jnp.abs(physics.qvel[8:]) < MAX_SPEED / 0.05).all()
+        physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)
+        episode = episode.replace(step=episode.step + 1, alive=episode.alive * (valid & self._allowed(physics)))
+        reward, terms = mean_reward(
+            self._scene(physics, episode), self._references_at(episode.step), self.config.reward
+        )
+        reward = episode.alive * reward / EPISODE_STEPS
+        done = jnp.where((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0), 1.0, 0.0)
+        metrics = {name: episode.alive * value for name, value in terms.items()} | {"alive": episode.alive}
+        return state.replace(  # type: ignore[attr-defined]
+            pipeline_state=physics,
+            obs=self._observe(physics, episode),
+            reward=reward,
+            done=done,
+            metrics=metrics,
+            info=state.info | {"episode": episode},
+        )
+
+    def object_poses(self, physics: PhysicsState) -> tuple[Array, Array]:
+        """Centres (O, 3) m and orientations (O, 4) of the objects."""
+        poses = physics.qpos[9:].reshape(-1, 7)
+        return poses[:, :3], poses[:, 3:]
+
+    @property
+    def observation_size(self) -> dict[str, int]:
+        """Lengths of the two observations."""
+        critic = FEATURE_SIZE + 2 + 17 * (self.action.bodies - 1)
+        return {"policy": len(POLICY_FIELDS), "critic": critic}
+
+    @property
+    def action_size(self) -> int:
+        """Length of an action."""
+        return ACTION_SIZE
+
+    @property
+    def backend(self) -> str:
+        """Name of the physics back end."""
+        return self.physics.name
+
+    def _moved_offset(self, demos: Demonstration) -> Array:
+        return jnp.asarray(np.asarray(demos.position)[:, 0, 1].mean(axis=0), jnp.float32)
+
+    def _advance(self, physics: PhysicsState, episode: Episode, action: Array) -> PhysicsState:
+        linear, angular, opening = command(jnp.clip(action, -1.0, 1.0))
+        forced = episode.step >= round(self.config.forced_after_s * CONTROL_HZ)
+        opening = jnp.where(forced, 0.0 if self.action.ends_holding else MAX_OPENING_M, opening)
+        # A free joint's angular velocity is in body axes.
+        body_rate = rotate(conjugate(physics.qpos[3:7], jnp), angular, jnp)
+        qvel = physics.qvel.at[:6].set(jnp.concatenate([linear, body_rate]))
+        ctrl = jnp.stack([opening, opening])
+        return self.physics.step(physics.replace(qvel=qvel), ctrl, episode.radii, episode.heights)
+
+    def _allowed(self, physics: PhysicsState) -> Array:
+        position, wxyz = physics.qpos[:3], physics.qpos[3:7]
+        _, elevation = azimuth_elevation_from_wxyz(wxyz, jnp)
+        above = lowest_point(position, wxyz, _opening(physics)) > 0.0
+        return above & (jnp.abs(elevation) < MAX_ELEVATION)
+
+    def _references_at(self, step: Array) -> Any:
+        index = jnp.clip(step, 0, self.demos.azimuth.shape[1] - 1)
+        return jax.tree.map(lambda leaf: leaf[:, index], self.demos)
+
+    def _scene(self, physics: PhysicsState, episode: Episode) -> Scene:
+        position, wxyz = self.object_poses(physics)
+        gripper, gripper_wxyz = physics.qpos[:3], physics.qpos[3:7]
+        azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
+        relative = multiply(wxyz, conjugate(episode.initial_wxyz, jnp), jnp)
+        bottom = position.at[:, 2].add(-episode.heights / 2.0)
+        reach = jnp.linalg.norm(position[0] - gripper)
+        return Scene(bottom, relative, gripper, azimuth, elevation, _opening(physics), episode.radii[0], reach)
+
+    def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
+        time = episode.step / CONTROL_HZ
+        gripper, wxyz = physics.qpos[:3], physics.qpos[3:7]
+        policy = observation(time, gripper, wxyz, _opening(physics), jnp)
+        position, object_wxyz = self.object_poses(physics)
+        axes = matrix_from_wxyz(object_wxyz, jnp)[..., :, 2]
+        velocity = physics.qvel[8:].reshape(-1, 6)
+        held = rotate(conjugate(wxyz, jnp), position - gripper, jnp)
+        parts = [
+            5.0 * position,
+            5.0 * held,
+            axes,
+            velocity,
+            10.0 * episode.heights[:, None],
+            10.0 * episode.radii[:, None],
+        ]
+        objects = jnp.concatenate(parts, axis=-1).ravel()
+        extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
+        return {"policy": policy, "critic": jnp.concatenate([features(policy, jnp), extra, objects])}
+
+
+def _opening(physics: PhysicsState) -> Array:
+    return jnp.clip(0.5 * (physics.qpos[7] + physics.qpos[8]), 0.0, MAX_OPENING_M)
+
+
+def _term_names(reward: RewardConfig) -> list[str]:
+    return list(vars(reward.weights))

@@ -1,0 +1,121 @@
+"""The dense reward: named terms that compare the scene with the demonstrations at one moment.
+
+Terms have the form exp(-sharpness / 2 error), error being squared distances or, for object rotation, the angle
+(arXiv 2011.06813); each is averaged over the demonstrations.
+"""
+
+from dataclasses import dataclass, field, fields
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, conjugate, multiply, rotvec_from_wxyz, wrap
+from real2sim_jax.types import HAND, Array, Demonstration
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weight of each term; the field names are the log keys."""
+
+    object_position: float = 0.5
+    gripper_position: float = 0.2
+    gripper_orientation: float = 0.2
+    object_rotation: float = 0.05
+    finger_gap: float = 0.15
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Weights and sharpness of the terms."""
+
+    weights: RewardWeights = field(default_factory=RewardWeights)
+    position_sharpness: float = 100.0
+    """1/m^2."""
+    angle_sharpness: float = 10.0
+    """1/rad^2 for the gripper, 1/rad for objects."""
+    gap_sharpness: float = 10000.0
+    """1/m^2."""
+    gap_inset_m: float = 0.005
+    """The fingers should press this far into the object."""
+    gap_reach_m: float = 0.06
+    """The gap counts only with the object within this distance of the fingers, so that closing on nothing pays
+    nothing; 0 counts it anywhere, as published."""
+
+
+PUBLISHED = RewardConfig(weights=RewardWeights(finger_gap=0.05), gap_reach_m=0.0)
+
+
+@struct.dataclass
+class Reference:
+    """One demonstration at one moment (or all of them over time, with leading axes)."""
+
+    object_bottom: Array
+    """(O, 3) m: the point below the centre at the object's bottom."""
+    object_wxyz: Array
+    """(O, 4) relative to the first orientation."""
+    gripper_position: Array
+    """(3,) m."""
+    azimuth: Array
+    """() rad."""
+    elevation: Array
+    """() rad."""
+    grip: Array
+    """() 0 open .. 1 closed."""
+
+
+@struct.dataclass
+class Scene:
+    """What the reward sees of the simulation at one moment."""
+
+    object_bottom: Array
+    object_wxyz: Array
+    gripper_position: Array
+    azimuth: Array
+    elevation: Array
+    opening: Array
+    """() m."""
+    gap_radius: Array
+    """() m: radius of the object to be held."""
+    reach: Array
+    """() m: distance of that object's centre from the gripper frame."""
+
+
+def references(demonstration: Demonstration) -> Reference:
+    """Turn demonstrations with any leading axes (..., K) into references with the same leading axes."""
+    half = jnp.asarray(demonstration.half_extents)[..., None, 1:, 2:]
+    position = jnp.asarray(demonstration.position)
+    bottom = position[..., 1:, :] - half * jnp.asarray([0.0, 0.0, 1.0])
+    wxyz = jnp.asarray(demonstration.wxyz)
+    azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :], jnp)
+    return Reference(bottom, wxyz[..., 1:, :], position[..., HAND, :], azimuth, elevation, demonstration.grip)
+
+
+def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> dict[str, Array]:
+    """Return each term () in [0, 1] for one demonstration."""
+    position, angle = config.position_sharpness, config.angle_sharpness
+    object_error = jnp.sum((scene.object_bottom - reference.object_bottom) ** 2, axis=-1)
+    gripper_error = jnp.sum((scene.gripper_position - reference.gripper_position) ** 2)
+    azimuth_error = wrap(scene.azimuth - reference.azimuth, jnp)
+    orientation_error = azimuth_error**2 + (scene.elevation - reference.elevation) ** 2
+    turn = multiply(conjugate(reference.object_wxyz, jnp), scene.object_wxyz, jnp)
+    rotation_error = jnp.sqrt(jnp.sum(rotvec_from_wxyz(turn, jnp) ** 2, axis=-1) + 1e-12)
+    gap_error = (scene.opening - (scene.gap_radius - config.gap_inset_m)) ** 2
+    counts = reference.grip > 0.5
+    if config.gap_reach_m > 0.0:
+        counts &= scene.reach < config.gap_reach_m
+    return {
+        "object_position": jnp.exp(-0.5 * position * object_error).mean(),
+        "gripper_position": jnp.exp(-0.5 * position * gripper_error),
+        "gripper_orientation": jnp.exp(-0.5 * angle * orientation_error),
+        "object_rotation": jnp.exp(-0.5 * angle * rotation_error).mean(),
+        "finger_gap": jnp.where(counts, jnp.exp(-0.5 * config.gap_sharpness * gap_error), 0.0),
+    }
+
+
+def mean_reward(scene: Scene, demos: Reference, config: RewardConfig) -> tuple[Array, dict[str, Array]]:
+    """Return the weighted sum () and the terms, averaged over demonstrations on the leading axis of `demos`."""
+    terms = jax.vmap(lambda reference: reward_terms(scene, reference, config))(demos)
+    means = {name: value.mean() for name, value in terms.items()}
+    weights = {f.name: getattr(config.weights, f.name) for f in fields(config.weights)}
+    return sum((weights[name] * value for name, value in means.items()), jnp.zeros(())), means

@@ -1,0 +1,105 @@
+"""Still pictures: learning curves, and success against where the episode started."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from real2sim_jax.benchmark.report import Report, rate
+from real2sim_jax.benchmark.specs import spec_columns
+from real2sim_jax.files import replacing
+from real2sim_jax.simulation.types import StartState
+from real2sim_jax.types import Array
+
+BINS = 12
+CORRECTED, PUBLISHED = "#2f6db3", "#d9822b"
+_NAMES = {
+    "hazi": ("gripper azimuth", "deg", 180.0 / np.pi),
+    "hele": ("gripper elevation", "deg", 180.0 / np.pi),
+    "hposx": ("gripper x", "cm", 100.0),
+    "hposy": ("gripper y", "cm", 100.0),
+    "hposz": ("gripper z", "cm", 100.0),
+    "o0hei": ("standing object's height", "cm", 100.0),
+    "o0rad": ("standing object's radius", "cm", 100.0),
+    "o1hei": ("held object's height", "cm", 100.0),
+    "o1rad": ("held object's radius", "cm", 100.0),
+}
+
+
+def save_learning_curves(path: str | Path, curves: Mapping[str, Array], steps: Array | None = None) -> None:
+    """Write one panel per curve as PNG.
+
+    curves: by name, (N,) or (N, runs) values; of several runs the mean is drawn with the range around it. steps: (N,)
+    environment steps of the samples; their indices when absent.
+    """
+    figure, axes = _panels(len(curves))
+    for axis, (name, curve) in zip(axes, curves.items(), strict=False):
+        values = np.asarray(curve, float).reshape(len(np.asarray(curve)), -1)
+        at = np.arange(len(values)) if steps is None else np.asarray(steps)
+        axis.plot(at, values.mean(axis=1), color=CORRECTED, linewidth=1.6)
+        if values.shape[1] > 1:
+            axis.fill_between(at, values.min(axis=1), values.max(axis=1), color=CORRECTED, alpha=0.2, linewidth=0)
+        axis.set_title(name, fontsize=10)
+        axis.set_xlabel("iteration" if steps is None else "environment steps", fontsize=8)
+    _save(path, figure)
+
+
+def save_success_plot(path: str | Path, report: Report, starts: StartState) -> None:
+    """Write success against each column of the start states as PNG, with 95 % intervals.
+
+    starts: the N states that the report's rows belong to. Bars: corrected rule; dots: published rule.
+    """
+    columns = {name: column for name, column in spec_columns(starts).items() if name in _NAMES}
+    figure, axes = _panels(len(columns))
+    for axis, (name, column) in zip(axes, columns.items(), strict=False):
+        title, unit, scale = _NAMES[name]
+        _success_panel(axis, scale * column, report)
+        axis.set_title(f"{title} [{unit}]", fontsize=10)
+    total, published = rate(report.ok), rate(report.published_ok)
+    figure.suptitle(
+        f"{report.action.replace('_', ' ')}, {report.spec}: success {total.rate:.1%} "
+        f"[{total.low:.1%}, {total.high:.1%}] of {total.count} starts, published rule {published.rate:.1%}",
+        fontsize=12,
+    )
+    _save(path, figure)
+
+
+def _success_panel(axis: Axes, column: np.ndarray, report: Report) -> None:
+    edges = np.linspace(column.min(), column.max() + 1e-9, BINS + 1)
+    place = np.clip(np.digitize(column, edges) - 1, 0, BINS - 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    chosen = [index for index in range(BINS) if (place == index).any()]
+    rates = [rate(report.ok[place == index]) for index in chosen]
+    shares = np.array([r.rate for r in rates])
+    reach = [shares - [r.low for r in rates], [r.high for r in rates] - shares]
+    width = 0.85 * (edges[1] - edges[0])
+    axis.bar(middles[chosen], shares, width, yerr=reach, color=CORRECTED, alpha=0.75, ecolor="#1d3f66", capsize=1.5)
+    published = [rate(report.published_ok[place == index]).rate for index in chosen]
+    axis.plot(middles[chosen], published, "o", color=PUBLISHED, markersize=3.5)
+    axis.set_ylim(0.0, 1.05)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure with at least `count` axes, the superfluous ones hidden."""
+    across = min(4, max(1, count))
+    down = -(-count // across)
+    # Figure and not pyplot: no global state, no window, and no figure that stays in memory.
+    figure = Figure(figsize=(4.2 * across, 2.7 * down + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(down, across, squeeze=False).ravel())
+    for axis in axes[:count]:
+        axis.grid(alpha=0.25)
+        axis.tick_params(labelsize=8)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes[count:]:
+        axis.set_visible(False)
+    return figure, axes
+
+
+def _save(path: str | Path, figure: Figure) -> None:
+    with replacing(path) as temporary:
+        # No software name or date in the file: the same numbers give the same bytes.
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})

@@ -1,7 +1,7 @@
 """Actor and critic, and the actor's way into a policy file.
 
 The actor sees time and the gripper; the critic sees everything. Networks, distribution and running statistics are
-brax's; the actor's mean gets the feed-forward table of the demonstrations added before the squashing.
+brax's; the actor corrects the demonstrations' guide before the squashing.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,15 @@ from brax.training.networks import MLP
 from flax import linen, struct
 
 from real2sim_jax.actions import Action
+from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import (
     ACTION_SIZE,
     CONTROL_HZ,
     FEATURE_SIZE,
-    MAX_LINEAR_M_S,
     features,
 )
 from real2sim_jax.robot.policy import Policy
+from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.types import HAND, Array, Demonstration
 
 DISTRIBUTION = NormalTanhDistribution(event_size=ACTION_SIZE, min_std=0.01)
@@ -38,12 +39,22 @@ class NetworkConfig:
     """Standard deviations before the tanh."""
     sigma_rotation: float = 0.15
     sigma_grip: float = 0.6
-    grip_feedforward: float = 1.2
+
+
+@dataclass(frozen=True)
+class GuideConfig:
+    """How the demonstrations guide the policy before it has learnt anything."""
+
+    grip: float = 1.2
     """Added to the grip before the tanh: minus inside the demonstrated contact, plus outside."""
     grip_lead_s: float = 0.4
     """The fingers start to close this long before the demonstrated contact: they need the time."""
-    twist_feedforward: bool = True
-    """Also add the demonstrations' mean hand velocity inside the action window."""
+    position_gain: float = 2.0
+    """1/s."""
+    orientation_gain: float = 2.0
+    """1/s."""
+    lowest_m: float = 0.034
+    """The reference hand stays above the height at which a level gripper touches the table."""
 
 
 @struct.dataclass
@@ -67,11 +78,10 @@ class Statistics:
 class Networks:
     """Pure functions of Parameters and Statistics for one action."""
 
-    def __init__(self, critic_size: int, feedforward: Array, config: NetworkConfig):
-        """feedforward (K, 7): see `feedforward_table`."""
+    def __init__(self, critic_size: int, guide: Guide, config: NetworkConfig):
         self.config = config
         self.critic_size = critic_size
-        self.feedforward = jnp.asarray(feedforward, jnp.float32)
+        self.guide = Guide(**{name: jnp.asarray(table) for name, table in vars(guide).items()})
         small = jax.nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
         self._actor = MLP((*config.hidden, ACTION_SIZE), linen.tanh, output_kernel_init=small)
         self._critic = MLP((*config.hidden, 1), linen.tanh)
@@ -94,8 +104,7 @@ class Networks:
     def actor(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
         """Return the parameters (..., 14) of DISTRIBUTION for policy observations (..., 8)."""
         inputs = running_statistics.normalize(features(obs, jnp), statistics.actor)
-        step = jnp.round(obs[..., 0] * (self.feedforward.shape[0] - 1)).astype(jnp.int32)
-        mean = self._actor.apply(parameters.actor, inputs) + self.feedforward[step]
+        mean = self._actor.apply(parameters.actor, inputs) + self.guide.bias(obs, jnp)
         # DISTRIBUTION takes the scale through a softplus.
         scale = jnp.broadcast_to(jnp.log(jnp.expm1(jnp.exp(parameters.log_sigma))), mean.shape)
         return jnp.concatenate([mean, scale], axis=-1)
@@ -125,28 +134,38 @@ class Networks:
             mean=arrays(statistics.actor.mean),
             std=arrays(statistics.actor.std),
             layers=tuple((arrays(pair["kernel"]), arrays(pair["bias"])) for pair in pairs),
-            feedforward=arrays(self.feedforward),
+            guide=Guide(**{name: arrays(table) for name, table in vars(self.guide).items()}),
             provenance=provenance,
         )
 
 
-def feedforward_table(action: Action, demos: Demonstration, config: NetworkConfig) -> np.ndarray:
-    """Return what the demonstrations suggest to do at each step, (K, 7) before the tanh.
-
-    demos: stacked on a leading axis D; grip by majority, velocity by mean.
-    """
+def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Guide:
+    """Return the mean demonstrated hand as a guide; demos stacked on a leading axis D."""
     grip = np.asarray(demos.grip).mean(axis=0) > 0.5
     lead = round(config.grip_lead_s * CONTROL_HZ)
     closed = np.array([grip[k : k + lead + 1].any() for k in range(len(grip))])
     if action.has_anchor:
         # The object starts in the hand: hold it until the demonstrated release.
         closed[: int(np.argmax(grip))] = True
-    table = np.zeros((len(grip), ACTION_SIZE))
-    table[:, 6] = np.where(closed, -config.grip_feedforward, config.grip_feedforward)
-    if config.twist_feedforward:
-        velocity = np.diff(np.asarray(demos.position)[:, :, HAND].mean(axis=0), axis=0, append=0.0) * CONTROL_HZ
-        inside = np.asarray(demos.acting).any(axis=0)
-        inside[-1] = False
-        moving = inside & np.roll(inside, -1)
-        table[moving, :3] = np.arctanh(np.clip(velocity[moving] / MAX_LINEAR_M_S, -0.9, 0.9))
-    return table.astype(np.float32)
+    hand = np.asarray(demos.position)[:, :, HAND].mean(axis=0)
+    hand[:, 2] = np.maximum(hand[:, 2], config.lowest_m)
+    acting = np.asarray(demos.acting).any(axis=0)
+    moving = acting[:-1] & acting[1:]
+    velocity = np.zeros_like(hand)
+    velocity[:-1] = np.where(moving[:, None], np.diff(hand, axis=0) * CONTROL_HZ, 0.0)
+    tables = {
+        "position": hand,
+        "wxyz": _mean_orientation(np.asarray(demos.wxyz)[:, :, HAND]),
+        "velocity": velocity,
+        "grip": np.where(closed, -config.grip, config.grip),
+        "gains": np.asarray([config.position_gain, config.orientation_gain]),
+    }
+    return Guide(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
+
+
+def _mean_orientation(wxyz: np.ndarray) -> np.ndarray:
+    """Orientation (K, 4) of the mean approach direction of hands (D, K, 4)."""
+    direction = rotate(wxyz, np.broadcast_to([0.0, 0.0, 1.0], (*wxyz.shape[:-1], 3))).mean(axis=0)
+    azimuth = np.arctan2(direction[:, 1], direction[:, 0])
+    elevation = np.arctan2(-direction[:, 2], np.hypot(direction[:, 0], direction[:, 1]))
+    return wxyz_from_azimuth_elevation(azimuth, elevation)

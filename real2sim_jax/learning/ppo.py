@@ -14,7 +14,7 @@ import optax
 from brax.training.agents.ppo.losses import compute_gae
 from flax import struct
 
-from real2sim_jax.learning.networks import DISTRIBUTION, NetworkConfig, Networks, Parameters, Statistics
+from real2sim_jax.learning.networks import DISTRIBUTION, GuideConfig, NetworkConfig, Networks, Parameters, Statistics
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.types import Array
 
@@ -40,6 +40,7 @@ class PPOConfig:
     ramp: float = 0.6
     """Fraction of the training after which starts have their full difficulty."""
     networks: NetworkConfig = field(default_factory=NetworkConfig)
+    guide: GuideConfig = field(default_factory=GuideConfig)
 
     @property
     def iterations(self) -> int:
@@ -137,9 +138,9 @@ class PPO:
             return (after, 1.0 - after.done), (record, after.metrics)
 
         (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), jax.random.split(key, EPISODE_STEPS))
-        means = {f"reward/{name}": value.mean() for name, value in metrics.items() if name != "alive"}
+        means = {f"reward/{name}": value.mean() for name, value in metrics.items()}
         returns = rollout.reward.sum(axis=0)
-        means |= {"train/return": returns.mean(), "train/survived": last.metrics["alive"].mean()}
+        means |= {"train/return": returns.mean(), "train/survived": last.info["episode"].alive.mean()}
         return rollout, means
 
     def _targets(self, state: TrainState, rollout: Rollout) -> Batch:

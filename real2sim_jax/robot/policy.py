@@ -3,14 +3,15 @@
 import json
 import os
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from real2sim_jax.robot.observation import ACTION_SIZE, EPISODE_S, FEATURE_SIZE, POLICY_FIELDS, features
+from real2sim_jax.robot.guide import Guide
+from real2sim_jax.robot.observation import ACTION_SIZE, FEATURE_SIZE, POLICY_FIELDS, features
 
 Array = Any
 
@@ -24,9 +25,9 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True)
 class Policy:
-    """A deterministic policy: tanh layers on normalised features, plus a feed-forward table over time.
+    """A deterministic policy: tanh layers on normalised features that correct the demonstrations' guide.
 
-    action = tanh(network(features(observation)) + feedforward[step]) in [-1, 1]^7, see `observation.command`.
+    action = tanh(network(features(observation)) + guide.bias(observation)) in [-1, 1]^7, see `observation.command`.
     """
 
     action: str
@@ -39,8 +40,7 @@ class Policy:
     """(F,)."""
     layers: tuple[tuple[Array, Array], ...]
     """(weight (in, out), bias (out,)) of each layer; tanh between, none after the last."""
-    feedforward: Array
-    """(K, 7) added before the last tanh at step k (the last row holds on)."""
+    guide: Guide
     provenance: dict[str, Any] = field(default_factory=dict)
     """Configuration, hashes of the inputs, versions."""
 
@@ -50,12 +50,7 @@ class Policy:
         for weight, bias in self.layers[:-1]:
             x = xp.tanh(x @ weight + bias)
         weight, bias = self.layers[-1]
-        return xp.tanh(x @ weight + bias + self.feedforward[self.step_index(obs, xp)])
-
-    def step_index(self, obs: Array, xp: ModuleType = np) -> Array:
-        """Return the row (...,) of the feed-forward table for the observed time."""
-        step = xp.round(obs[..., 0] * (EPISODE_S / self.dt)).astype("int32")
-        return xp.clip(step, 0, self.feedforward.shape[0] - 1)
+        return xp.tanh(x @ weight + bias + self.guide.bias(obs, xp))
 
 
 def save_policy(path: str | Path, policy: Policy) -> None:
@@ -69,7 +64,8 @@ def save_policy(path: str | Path, policy: Policy) -> None:
         "layers": len(policy.layers),
         "provenance": policy.provenance,
     }
-    arrays = {"mean": policy.mean, "std": policy.std, "feedforward": policy.feedforward}
+    arrays = {"mean": policy.mean, "std": policy.std}
+    arrays |= {f"guide_{f.name}": getattr(policy.guide, f.name) for f in fields(Guide)}
     for i, (weight, bias) in enumerate(policy.layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
@@ -92,7 +88,7 @@ def load_policy(path: str | Path) -> Policy:
         mean=arrays.get("mean"),
         std=arrays.get("std"),
         layers=layers,
-        feedforward=arrays.get("feedforward"),
+        guide=Guide(**{f.name: arrays.get(f"guide_{f.name}") for f in fields(Guide)}),
         provenance=dict(header.get("provenance", {})),
     )
     _check_arrays(path, policy)
@@ -133,7 +129,7 @@ def _check_header(path: str | Path, header: Any) -> None:
 
 
 def _check_arrays(path: str | Path, policy: Policy) -> None:
-    named = {"mean": policy.mean, "std": policy.std, "feedforward": policy.feedforward}
+    named = {"mean": policy.mean, "std": policy.std} | vars(policy.guide)
     named |= {
         f"{kind}{i}": value for i, pair in enumerate(policy.layers) for kind, value in zip("wb", pair, strict=True)
     }
@@ -145,11 +141,13 @@ def _check_arrays(path: str | Path, policy: Policy) -> None:
         if weight.ndim != 2 or weight.shape[0] != shapes[-1] or bias.shape != weight.shape[1:]:
             raise PolicyError(f"{path}: layer shapes do not chain ({weight.shape}, {bias.shape})")
         shapes.append(weight.shape[1])
-    table = policy.feedforward
     sizes_ok = policy.mean.shape == policy.std.shape == (FEATURE_SIZE,) and shapes[-1] == ACTION_SIZE
-    if not sizes_ok or table.ndim != 2 or table.shape[0] < 1 or table.shape[1] != ACTION_SIZE:
-        raise PolicyError(
-            f"{path}: expected {FEATURE_SIZE} features and {ACTION_SIZE} actions; export the policy again"
-        )
+    if not sizes_ok:
+        raise PolicyError(f"{path}: expected {FEATURE_SIZE} features and {ACTION_SIZE} actions; export it again")
+    guide = policy.guide
+    rows = guide.grip.shape[0] if guide.grip.ndim == 1 else 0
+    expected = {"position": (rows, 3), "wxyz": (rows, 4), "velocity": (rows, 3), "gains": (2,)}
+    if rows < 1 or any(getattr(guide, name).shape != shape for name, shape in expected.items()):
+        raise PolicyError(f"{path}: the guide's tables do not fit together; export the policy again")
     if not (policy.std > 0).all():
         raise PolicyError(f"{path}: feature scales must be positive; export the policy again")

@@ -48,6 +48,9 @@ class EnvConfig:
     starts: StartConfig = field(default_factory=StartConfig)
     forced_after_s: float = 7.0
     """From then on the gripper is forced open (closed where the action ends holding)."""
+    end_on_violation: bool = False
+    """End the episode when the gripper is through the table or points straight up or down, as published; otherwise
+    only the reward of such steps is zero."""
 
 
 @struct.dataclass
@@ -57,7 +60,7 @@ class Episode:
     step: Array
     """() control steps done."""
     alive: Array
-    """() 1.0 until the gripper goes through the table, points straight up or down, or the physics diverges."""
+    """() 1.0 until the episode ends early: the physics diverges, or a violation where these end it."""
     heights: Array
     radii: Array
     initial_wxyz: Array
@@ -93,7 +96,7 @@ class ManipulationEnv(Env):
         wxyz = self.object_poses(physics)[1]
         episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), start.heights, start.radii, wxyz)
         zero = jnp.zeros(())
-        metrics = dict.fromkeys([*_term_names(self.config.reward), "alive"], zero)
+        metrics = dict.fromkeys([*_term_names(self.config.reward), "allowed"], zero)
         return State(physics, self._observe(physics, episode), zero, zero, metrics, {"episode": episode})  # type: ignore[arg-type]
 
     def step(self, state: State, action: Array) -> State:
@@ -103,13 +106,15 @@ class ManipulationEnv(Env):
         physics = self._advance(before, episode, action)
         valid = jnp.isfinite(physics.qpos).all() & (jnp.abs(physics.qvel[8:]) < MAX_SPEED / 0.05).all()
         physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)
-        episode = episode.replace(step=episode.step + 1, alive=episode.alive * (valid & self._allowed(physics)))
+        allowed = self._allowed(physics)
+        survives = valid & (allowed | (not self.config.end_on_violation))
+        episode = episode.replace(step=episode.step + 1, alive=episode.alive * survives)
         reward, terms = mean_reward(
             self._scene(physics, episode), self._references_at(episode.step), self.config.reward
         )
-        reward = episode.alive * reward / EPISODE_STEPS
+        reward = episode.alive * allowed * reward / EPISODE_STEPS
         done = jnp.where((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0), 1.0, 0.0)
-        metrics = {name: episode.alive * value for name, value in terms.items()} | {"alive": episode.alive}
+        metrics = {name: episode.alive * value for name, value in terms.items()} | {"allowed": 1.0 * allowed}
         return state.replace(  # type: ignore[attr-defined]
             pipeline_state=physics,
             obs=self._observe(physics, episode),

@@ -5,8 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import ACTION_SIZE, CONTROL_HZ, FEATURE_SIZE
 from real2sim_jax.robot.policy import Policy, save_policy
+from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 
 
 def random_policy(seed=0, scale=1.0, hidden=8):
@@ -22,9 +24,21 @@ def random_policy(seed=0, scale=1.0, hidden=8):
         mean=np.zeros(FEATURE_SIZE, np.float32),
         std=np.ones(FEATURE_SIZE, np.float32),
         layers=layers,
-        feedforward=rng.normal(0, 0.1, (120, ACTION_SIZE)).astype(np.float32),
+        guide=random_guide(rng),
         provenance={"seed": seed},
     )
+
+
+def random_guide(rng, rows=121):
+    share = np.linspace(0, 1, rows)
+    arrays = {
+        "position": np.column_stack([0.1 * share, 0 * share, 0.1 + 0.1 * share]),
+        "wxyz": wxyz_from_azimuth_elevation(1.5 + share, 0.4 * share),
+        "velocity": rng.normal(0, 0.02, (rows, 3)),
+        "grip": rng.normal(0, 1, rows),
+        "gains": np.array([2.0, 3.0]),
+    }
+    return Guide(**{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.robot.arms import SimulatedArm
+from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.observation import FEATURE_SIZE, features, observation
 from real2sim_jax.robot.policy import MAX_BYTES, PolicyError, load_policy, save_policy
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, wxyz_from_azimuth_elevation
 from tests.robot.conftest import random_policy
 
 
@@ -44,10 +48,26 @@ def test_robot_and_simulator_compute_the_same(policy):
     np.testing.assert_allclose(policy.act(obs), policy.act(jnp.asarray(obs), jnp), atol=1e-5)
 
 
-def test_feedforward_row_follows_the_clock(policy):
+def test_guide_row_follows_the_clock(policy):
     still = np.array([0.0, 0.0, 0.0])
     obs = [observation(np.array(t), still, np.array([1.0, 0, 0, 0]), np.array(0.0)) for t in (0.0, 7.0, 10.0, 99.0)]
-    assert [int(policy.step_index(o)) for o in obs] == [0, 84, 119, 119]
+    assert [int(policy.guide.row(o)) for o in obs] == [0, 84, 120, 120]
+
+
+def test_guide_alone_reaches_its_reference(policy):
+    # Constant reference, no network: a first-order approach at the gains' rates.
+    guide = replace(
+        policy.guide,
+        position=np.tile([0.1, 0.05, 0.3], (121, 1)),
+        wxyz=np.tile(wxyz_from_azimuth_elevation(np.array(1.0), np.array(0.2)), (121, 1)),
+        velocity=np.zeros((121, 3)),
+    )
+    layers = tuple((np.zeros_like(weight), np.zeros_like(bias)) for weight, bias in policy.layers)
+    arm = SimulatedArm((-0.1, 0.0, 0.3), -1.0, 0.0, policy.dt)
+    run(Controller(replace(policy, guide=guide, layers=layers)), arm, 72)
+    state = arm.read()
+    np.testing.assert_allclose(state.position, [0.1, 0.05, 0.3], atol=1e-3)
+    np.testing.assert_allclose(azimuth_elevation_from_wxyz(state.wxyz), (1.0, 0.2), atol=1e-3)
 
 
 def test_features_are_continuous_at_half_a_turn():
@@ -140,8 +160,10 @@ def test_other_headers_are_refused(policy_file, header, message):
         ({"weight0": np.full((FEATURE_SIZE, 8), np.nan, np.float32)}, "not finite"),
         ({"bias1": np.full(7, np.inf, np.float32)}, "not finite"),
         ({"mean": None}, "'mean' is missing"),
-        ({"feedforward": np.zeros((0, 7), np.float32)}, "actions"),
-        ({"feedforward": np.zeros((120, 6), np.float32)}, "actions"),
+        ({"guide_grip": None}, "'grip' is missing"),
+        ({"guide_grip": np.zeros((0,), np.float32)}, "guide's tables"),
+        ({"guide_position": np.zeros((120, 3), np.float32)}, "guide's tables"),
+        ({"guide_wxyz": np.full((121, 4), np.nan, np.float32)}, "not finite"),
         ({"weight1": np.zeros((9, 7), np.float32)}, "do not chain"),
         ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "positive"),
         ({"mean": np.zeros(FEATURE_SIZE)}, "float32"),

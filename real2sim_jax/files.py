@@ -124,9 +124,9 @@ def load(path: str | Path, kind: type[Artefact]) -> Artefact:
         raise UserError(f"{path}: expected a {kind.__name__}, got {header.get('schema')}; check the path")
     if header.get("version") != SCHEMA_VERSION:
         raise UserError(f"{path}: schema version {header.get('version')}, expected {SCHEMA_VERSION}; make it again")
-    if kind is MaskTrack:
-        arrays["masks"] = arrays["masks"].astype(np.float32) / 255.0
     try:
+        if kind is MaskTrack:
+            arrays["masks"] = arrays["masks"].astype(np.float32) / 255.0
         return _unflatten(kind, arrays)
     except KeyError as error:
         raise UserError(f"{path}: field {error} is missing; make the file again") from error

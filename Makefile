@@ -1,0 +1,115 @@
+# From videos to a robot policy: every stage is a target. `make help` lists them.
+
+ACTION ?= pick_up
+SEED ?= 0
+TRACKS ?=
+PHYSICS ?= batch
+RUNS ?= runs
+STEPS ?=
+SPEC ?= easy
+DEVICE ?= cpu
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+POLICY ?= $(RUNS)/$(ACTION)/seed$(SEED)/policy.npz
+
+# XLA's other scheduler can wait for ever in a physics program on few cores.
+SCHEDULER := --xla_cpu_enable_concurrency_optimized_scheduler=false
+export XLA_FLAGS := $(strip $(filter-out $(SCHEDULER),$(XLA_FLAGS)) $(SCHEDULER))
+# Compilation takes longer than anything else in short runs: keep its results.
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 1
+ifeq ($(filter $(DEVICE),cpu gpu tpu),)
+$(error DEVICE=$(DEVICE): expected cpu, gpu or tpu)
+endif
+ifeq ($(DEVICE),cpu)
+export JAX_PLATFORMS ?= cpu
+endif
+
+comma := ,
+EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(filter warp,$(PHYSICS))))
+INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
+DEV_INSTALLED := $(VENV)/.installed-dev
+
+WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
+TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install train fit benchmark run info test test-slow lint format check clean clean-all
+
+help: ## list targets and variables
+	@echo "make TARGET [VARIABLE=VALUE ...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "variables"
+	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
+	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
+	@echo "  SEED       seed of training and benchmark [$(SEED)]"
+	@echo "  TRACKS     file or folder of tracks to learn from; the default ones when empty [$(TRACKS)]"
+	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$(PHYSICS)]"
+	@echo "  RUNS       folder of all results [$(RUNS)]"
+	@echo "  STEPS      control steps of training; the action's default when empty [$(STEPS)]"
+	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
+	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
+	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$(PYTHON)]"
+
+install: $(INSTALLED) ## make the virtual environment and install the package
+
+train: $(INSTALLED) ## learn ACTION's policy from TRACKS
+	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
+
+fit: $(INSTALLED) ## fit cuboids to TRACKS and write demonstrations
+	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(addprefix --tracks ,$(TRACKS))
+
+benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of SPEC
+	@$(BIN)/real2sim benchmark $(WHICH) --physics $(PHYSICS) --spec $(SPEC)
+
+run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
+	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
+
+info: $(INSTALLED) ## what there is: versions, devices, runs
+	@$(BIN)/real2sim info
+
+test: $(DEV_INSTALLED) ## run the tests
+	@$(BIN)/python -m pytest $(PYTEST)
+
+test-slow: $(DEV_INSTALLED) ## run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow $(PYTEST)
+
+lint: $(DEV_INSTALLED) ## check style and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/pyright
+
+format: $(DEV_INSTALLED) ## rewrite the code in the project's style
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+check: lint test ## lint and test
+
+clean: ## remove caches; results and the virtual environment stay
+	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis
+	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-all: clean ## remove the virtual environment too
+	@rm -rf $(VENV) real2sim_jax.egg-info
+
+$(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(PIP) -r requirements.txt
+	@$(PIP) $(if $(EXTRAS),-e ".[$(EXTRAS)]",--no-deps -e .)
+	@touch $@
+
+$(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "$(PYTHON) is missing or older than 3.11: try make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module: on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)

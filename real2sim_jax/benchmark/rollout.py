@@ -1,0 +1,68 @@
+"""Greedy episodes of a policy from given starts: all rows in one jitted program."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from real2sim_jax.benchmark.success import Success, judge
+from real2sim_jax.robot.guide import Guide
+from real2sim_jax.robot.policy import Policy
+from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.simulation.types import StartState, Trajectory
+from real2sim_jax.types import Array
+
+Arrays = dict[str, Any]
+
+
+def make_rollout(env: ManipulationEnv) -> Callable[[Policy, StartState], tuple[Trajectory, Success, Array]]:
+    """Return a function from a policy and N start states to N trajectories, judgements and returns (N,).
+
+    Episodes last their full length whatever happens. It is traced once for each shape of its arguments, not for each
+    policy.
+    """
+
+    @jax.jit
+    def run(arrays: Arrays, starts: StartState) -> tuple[Trajectory, Success, Array]:
+        return jax.vmap(lambda start: _episode(env, _with_arrays(template[0], arrays), start))(starts)
+
+    template: list[Policy] = []
+
+    def rollout(policy: Policy, starts: StartState) -> tuple[Trajectory, Success, Array]:
+        template[:] = [policy]
+        return run(_arrays(policy), jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), starts))
+
+    return rollout
+
+
+def _episode(env: ManipulationEnv, policy: Policy, start: StartState) -> tuple[Trajectory, Success, Array]:
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        after = env.step(state, policy.act(state.obs["policy"], jnp))
+        return after, (after.pipeline_state, after.reward)
+
+    first = env.reset_from(start)
+    _, (states, rewards) = jax.lax.scan(step, first, None, length=EPISODE_STEPS)
+    states = jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first.pipeline_state, states)
+    position, wxyz = jax.vmap(env.object_poses)(states)
+    trajectory = Trajectory(
+        gripper_position=states.qpos[:, :3],
+        gripper_wxyz=states.qpos[:, 3:7],
+        opening=states.qpos[:, 7:9].mean(axis=-1),
+        object_position=position,
+        object_wxyz=wxyz,
+        heights=start.heights,
+        radii=start.radii,
+        dt=jnp.asarray(policy.dt),
+    )
+    return trajectory, judge(env.action, trajectory), rewards.sum()
+
+
+def _arrays(policy: Policy) -> Arrays:
+    return {"mean": policy.mean, "std": policy.std, "layers": policy.layers, "guide": vars(policy.guide)}
+
+
+def _with_arrays(policy: Policy, arrays: Arrays) -> Policy:
+    guide = Guide(**arrays["guide"])
+    return replace(policy, mean=arrays["mean"], std=arrays["std"], layers=arrays["layers"], guide=guide)

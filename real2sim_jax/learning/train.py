@@ -1,0 +1,183 @@
+"""The training loop around the jitted iteration: progress, logs, checkpoints, a usable policy at any moment."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from tensorboardX import SummaryWriter
+
+from real2sim_jax.actions import Action
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import versions, write_csv, write_json
+from real2sim_jax.learning.networks import Networks, guide_from
+from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
+from real2sim_jax.robot.policy import Policy, save_policy
+from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.types import Demonstration
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a training run depends on besides its demonstrations."""
+
+    seed: int = 0
+    physics: str = "batch"
+    """Physics back end: batch, mjx or warp."""
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    env: EnvConfig = field(default_factory=EnvConfig)
+    checkpoint_every: int = 5
+    """Iterations between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after an iteration."""
+
+    iteration: int
+    iterations: int
+    steps: int
+    """Control steps done in all."""
+    steps_per_s: float
+    """Of the last iteration."""
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gives."""
+
+    policy: Policy
+    first_policy: Policy
+    """Before any learning: the guide alone."""
+    history: Mapping[str, np.ndarray]
+    """Metrics by name, (iterations,) each."""
+    complete: bool
+    """False when it was stopped early."""
+
+
+def make_env(action: Action, demos: Demonstration, config: TrainConfig) -> ManipulationEnv:
+    """Return the environment that a run trains in; demos stacked on a leading axis."""
+    return ManipulationEnv(action, demos, make_physics(config.physics, action.bodies - 1), config.env)
+
+
+def train(
+    env: ManipulationEnv,
+    demos: Demonstration,
+    config: TrainConfig,
+    folder: Path,
+    *,
+    parents: Mapping[str, str] | None = None,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train a policy and keep policy.npz, metrics.csv, TensorBoard scalars and checkpoints in `folder` up to date.
+
+    `parents` are hashes of the input files. `stopped` is asked after every iteration; a stopped run ends like a
+    finished one, with the policy that it has. `resume` goes on from the last checkpoint. UserError when a loss is no
+    longer finite (the last good policy is kept) or when there is nothing to resume.
+    """
+    networks = Networks(
+        env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
+    )
+    ppo = PPO(env, networks, config.ppo)
+    provenance = {"config": _plain(config), "parents": dict(parents or {}), "versions": versions()}
+    run = _Run(folder, networks, env.action.name, provenance, resume)
+    state = run.restored(jax.jit(ppo.init)(jax.random.PRNGKey(config.seed)))
+    first = run.policy(state)
+    iterate = jax.jit(ppo.iterate)
+    complete = True
+    for iteration in range(int(state.iteration), config.ppo.iterations):
+        before = time.perf_counter()
+        following, metrics = iterate(state)
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        if not all(np.isfinite(value) for value in values.values()):
+            run.save(state)
+            bad = next(name for name, value in values.items() if not np.isfinite(value))
+            raise UserError(
+                f"training diverged: {bad} is not finite after iteration {iteration}; last good policy kept"
+            )
+        state = following
+        steps_per_s = config.ppo.envs * EPISODE_STEPS / (time.perf_counter() - before)
+        steps = (iteration + 1) * config.ppo.envs * EPISODE_STEPS
+        run.log(steps, values | {"train/steps_per_s": steps_per_s})
+        report(Progress(iteration + 1, config.ppo.iterations, steps, steps_per_s, values))
+        if stopped():
+            complete = False
+            break
+        if (iteration + 1) % config.checkpoint_every == 0:
+            run.save(state)
+    run.save(state)
+    run.close()
+    return Outcome(run.policy(state), first, run.columns(), complete)
+
+
+class _Run:
+    """The files of one training run."""
+
+    def __init__(self, folder: Path, networks: Networks, action: str, provenance: dict[str, Any], resume: bool):
+        self.folder, self.networks, self.action, self.provenance = folder, networks, action, provenance
+        self.history: list[dict[str, float]] = []
+        checkpoints = folder.absolute() / "checkpoints"
+        if not resume:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        elif not checkpoints.is_dir():
+            raise UserError(f"{folder}: nothing to resume; train without --resume first")
+        elif self._known_config() != provenance["config"]:
+            raise UserError(f"{folder}: was trained with another configuration; resume with the same or start anew")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", provenance)
+        self.manager = ocp.CheckpointManager(checkpoints, options=ocp.CheckpointManagerOptions(max_to_keep=2))
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def restored(self, state: TrainState) -> TrainState:
+        """The last checkpoint, or the given first state where there is none."""
+        step = self.manager.latest_step()
+        if step is None:
+            return state
+        self.history = json.loads((self.folder / "history.json").read_text())[:step]
+        return self.manager.restore(step, args=ocp.args.StandardRestore(state))
+
+    def log(self, steps: int, values: dict[str, float]) -> None:
+        self.history.append({"steps": float(steps), **values})
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, steps)
+
+    def save(self, state: TrainState) -> None:
+        step = int(state.iteration)
+        write_json(self.folder / "history.json", self.history)
+        write_csv(self.folder / "metrics.csv", self.columns())
+        save_policy(self.folder / "policy.npz", self.policy(state))
+        if step not in self.manager.all_steps():
+            self.manager.save(step, args=ocp.args.StandardSave(state))
+            self.manager.wait_until_finished()
+
+    def close(self) -> None:
+        self.writer.close()
+        self.manager.close()
+
+    def policy(self, state: TrainState) -> Policy:
+        provenance = self.provenance | {"iteration": int(state.iteration)}
+        return self.networks.export(state.parameters, state.statistics, self.action, provenance)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        names = self.history[0] if self.history else {}
+        return {name: np.array([row[name] for row in self.history]) for name in names}
+
+    def _known_config(self) -> Any:
+        path = self.folder / "config.json"
+        return json.loads(path.read_text())["config"] if path.is_file() else None
+
+
+def _plain(config: Any) -> Any:
+    """The configuration as it reads back from JSON."""
+    return json.loads(json.dumps(asdict(config)))

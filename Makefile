@@ -57,6 +57,7 @@ help: ## list targets and variables
 	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$(PYTHON)]"
 
 install: $(INSTALLED) ## make the virtual environment and install the package
+	@:
 
 train: $(INSTALLED) ## learn ACTION's policy from TRACKS
 	@$(BIN)/real2sim train $(WHICH) $(TRAINING)

@@ -26,8 +26,8 @@ CAPTION_HEIGHT = 44
 
 SIZE = (400, 320)
 VIEWS = (
-    View(eye=(0.0, -1.5, 0.22), target=(0.0, 0.0, 0.11), focal=820.0, size=SIZE),
-    View(eye=(0.75, -1.1, 0.85), target=(0.0, 0.0, 0.07), focal=820.0, size=SIZE),
+    View(eye=(0.0, -1.5, 0.26), target=(0.0, 0.0, 0.17), focal=660.0, size=SIZE),
+    View(eye=(0.75, -1.1, 0.85), target=(0.0, 0.0, 0.12), focal=680.0, size=SIZE),
 )
 
 
@@ -91,10 +91,11 @@ def _picture(view: View, solids: list[Solid], demonstration: Demonstration | Non
         canvas.solid(solid)
     if demonstration is not None:
         now = min(round(time / float(demonstration.dt)), len(demonstration.grip) - 1)
-        for body, colour in ((MOVED, DEMONSTRATED_OBJECT), (HAND, DEMONSTRATED_HAND)):
+        # The object's way is broader: it shows where the hand goes along.
+        for body, colour, width in ((MOVED, DEMONSTRATED_OBJECT, 4.0), (HAND, DEMONSTRATED_HAND, 1.5)):
             way = np.asarray(demonstration.position)[:, body]
-            canvas.line(way, colour, 1.5)
-            canvas.dot(way[now], colour, 4.0)
+            canvas.line(way, colour, width)
+            canvas.dot(way[now], colour, 3.0 + width)
     return canvas.finished()
 
 

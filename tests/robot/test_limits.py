@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from real2sim_jax.robot.arms import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.limits import Limits, limited, lowest_point
+from real2sim_jax.robot.limits import GRIPPER_CORNERS, Limits, limited, lowest_point
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
 
 DT = 1.0 / 12.0
 LIMITS = Limits(linear_m_s=0.25, angular_rad_s=1.5)
@@ -98,3 +99,11 @@ def test_a_level_gripper_touches_the_table_with_its_palm():
     # Pointing straight down, the fingertips lead by 3.84 cm; straight up, the palm's back face.
     down, up = (wxyz_from_azimuth_elevation(np.array(0.0), np.array(s * np.pi / 2)) for s in (1, -1))
     np.testing.assert_allclose([lowest_point(down), lowest_point(up)], [-0.0384, -0.1736], atol=1e-9)
+
+
+def test_the_robot_knows_the_simulated_gripper():
+    palm, fingers = GRIPPER_CORNERS[:8], GRIPPER_CORNERS[8:]
+    np.testing.assert_allclose(np.abs(palm[:, :2]), np.tile(PALM_HALF[:2], (8, 1)))
+    np.testing.assert_allclose(np.unique(palm[:, 2].round(9)), [PALM_CENTER - PALM_HALF[2], PALM_CENTER + PALM_HALF[2]])
+    outer = (FINGER_HALF[0], 0.075 + 2 * FINGER_HALF[1])
+    np.testing.assert_allclose(np.abs(fingers), np.tile([*outer, FINGER_TIP], (4, 1)))

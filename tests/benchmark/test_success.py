@@ -13,6 +13,7 @@ from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation, wxyz_from_
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.types import stack
 
+judge_once = jax.jit(judge, static_argnums=0)
 STEPS = 12
 HEIGHT, RADIUS = 0.08, 0.04
 SLIDES = [name for name, action in ACTIONS.items() if action.kind == "slide"]
@@ -44,7 +45,7 @@ def episode(
 
 
 def flags(action, trajectory):
-    found = judge(action, trajectory)
+    found = judge_once(action, trajectory)
     return [bool(x) for x in (found.hand_ok, found.object_ok, found.published_hand_ok, found.published_object_ok)]
 
 
@@ -237,7 +238,7 @@ def test_agrees_with_a_plain_reading(name):
     action = ACTIONS[name]
     rng = np.random.default_rng(action.class_id)
     episodes = [random_episode(action, rng) for _ in range(300)]
-    found = jax.vmap(lambda t: judge(action, t))(stack(episodes))
+    found = jax.jit(jax.vmap(lambda t: judge(action, t)))(stack(episodes))
     hands = np.array([plain_hand(action, t) for t in episodes])
     objects = np.array([plain_object(action, t) for t in episodes])
     np.testing.assert_array_equal(np.stack([found.hand_ok, found.published_hand_ok], axis=-1), hands)

@@ -34,8 +34,7 @@ def rotvecs(batch, seed, xp=np):
     return xp.asarray(angle * axis)
 
 
-@pytest.mark.parametrize("xp", [np, jnp])
-@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("batch, xp", [*((batch, np) for batch in BATCHES), (BATCHES[-1], jnp)])
 def test_group_axioms(batch, xp):
     a, b, c = (wxyz_from_rotvec(rotvecs(batch, seed, xp), xp) for seed in range(3))
     v = rotvecs(batch, 3, xp)

@@ -1,0 +1,120 @@
+"""From observed tracks to cuboid tracks: one jitted optimiser for all starts of all videos of all actions.
+
+Every start of every video is optimised for a few steps, the best start of each video (least total loss) to the end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from real2sim_jax.actions import Action
+from real2sim_jax.errors import UserError
+from real2sim_jax.fitting.initial import Start
+from real2sim_jax.fitting.losses import Scales, Weights
+from real2sim_jax.fitting.minimise import Problem, minimise_all, problem_of, scene_of
+from real2sim_jax.fitting.prepare import pad_track, padded_length, rules_of, trim
+from real2sim_jax.fitting.quality import describe
+from real2sim_jax.types import BoxTrack, CuboidTrack, unstack
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How tracks are fitted; one configuration serves all videos and actions."""
+
+    search_steps: int = 250
+    """Optimisation steps of every start."""
+    refine_steps: int = 750
+    """Further steps of the best start."""
+    learning_rate: float = 0.02
+    elevations_deg: tuple[float, ...] = (20.0, 35.0, 50.0)
+    """Camera elevations to start from."""
+    hand_turns_deg: tuple[float, ...] = (0.0,)
+    """Hand azimuths to start from, relative to the direction in which the arm enters the image."""
+    batch: int = 24
+    """Starts optimised at once; fewer are padded to it, so that any number of videos compiles once."""
+    frames_multiple: int = 24
+    """Videos are padded to a multiple of this many frames."""
+    weights: Weights = field(default_factory=Weights)
+    scales: Scales = field(default_factory=Scales)
+
+
+class FitResult(NamedTuple):
+    """What `fit_tracks` returns."""
+
+    tracks: dict[str, CuboidTrack]
+    failures: dict[str, str]
+    """Why a video has no track, by video id."""
+
+
+def fit_tracks(
+    tracks: Mapping[str, tuple[Action, BoxTrack]],
+    config: FitConfig | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> FitResult:
+    """Fit cuboids to observed boxes.
+
+    Args:
+        tracks: action and observed track (unpadded) by video id.
+        config: the same for all videos.
+        progress: called with a line of text after each batch.
+
+    Returns:
+        Cuboid tracks with as many frames and bodies as the observed ones, by video id, and the failures.
+        The camera's azimuth is 0: the world is the camera-aligned frame.
+    """
+    config = config or FitConfig()
+    if not tracks:
+        raise UserError("no tracks to fit: expected at least one")
+    chosen = _search(_problems(tracks.values(), config), config, progress)
+    results = minimise_all(chosen, config.refine_steps, config, lambda done: progress(f"refined {done:.0%}"))
+    fitted: dict[str, CuboidTrack] = {}
+    failures: dict[str, str] = {}
+    for (name, (action, observed)), result in zip(tracks.items(), results, strict=True):
+        scene = describe(scene_of(result, config), result.observed)
+        track = trim(scene, action.bodies, len(observed.valid))
+        if _finite(track):
+            fitted[name] = track
+        else:
+            failures[name] = "the fit diverged: numbers that are not finite; check the boxes of this video"
+    return FitResult(fitted, failures)
+
+
+def starts_of(config: FitConfig) -> Start:
+    """Return every combination of the configured hypotheses on a leading axis."""
+    elevations, turns = np.deg2rad(config.elevations_deg), np.deg2rad(config.hand_turns_deg)
+    grid = np.meshgrid(elevations, np.array([False, True]), turns, indexing="ij")
+    return Start(*(jnp.asarray(axis.ravel(), bool if axis.dtype == bool else jnp.float32) for axis in grid))
+
+
+def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> list[list[Problem]]:
+    """One problem per start, by video. A video in which nothing is put down needs no start on the anchor."""
+    pairs = list(tracks)
+    length = max(padded_length(len(track.valid), config.frames_multiple) for _, track in pairs)
+    starts = unstack(starts_of(config))
+    problems = []
+    for action, track in pairs:
+        padded = pad_track(track, length)
+        rules = rules_of(action, padded)
+        sensible = [start for start in starts if not start.on_anchor or rules.released.any()]
+        problems.append([problem_of(padded, rules, start) for start in sensible])
+    return problems
+
+
+def _search(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
+    """Optimise every start for a few steps and keep each video's best."""
+    flat = [problem for group in problems for problem in group]
+    tried = iter(minimise_all(flat, config.search_steps, config, lambda done: progress(f"tried starts {done:.0%}")))
+    return [min((next(tried) for _ in group), key=_rank) for group in problems]
+
+
+def _rank(problem: Problem) -> float:
+    """A diverged start never wins."""
+    return float(problem.loss) if np.isfinite(problem.loss) else np.inf
+
+
+def _finite(track: CuboidTrack) -> bool:
+    return all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(track))

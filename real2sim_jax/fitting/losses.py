@@ -1,0 +1,168 @@
+"""What a good scene is: named terms, each the mean over valid frames of squared errors in units of their scale.
+
+A term of 1 means "off by as much as is usual". `Weights` sums them; its fields are the names of the terms.
+"""
+
+from dataclasses import asdict, dataclass
+
+import jax.numpy as jnp
+
+from real2sim_jax.fitting.initial import cut_sides
+from real2sim_jax.fitting.parameters import Parameters, Rules
+from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
+from real2sim_jax.rendering.boxes import soft_boxes
+from real2sim_jax.robot.rotations import conjugate, rotate
+from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weight of each term of the loss."""
+
+    boxes: float = 1.0
+    """Sides of the projected boxes against the observed ones."""
+    hand_acceleration: float = 1.0
+    moved_acceleration: float = 1.0
+    hand_turning: float = 1.0
+    """Angular acceleration of the hand."""
+    moved_turning: float = 1.0
+    """Angular acceleration of the moved object."""
+    penetration: float = 1.0
+    """Moved object inside the anchor."""
+    support: float = 1.0
+    """Released onto the anchor: centre beyond the anchor's footprint."""
+    hand_above_table: float = 1.0
+    hand_posture: float = 0.1
+    """Elevation of the hand away from the usual."""
+    moved_posture: float = 0.3
+    """Moved object turned or tilted away from the camera's axes."""
+    sizes: float = 0.1
+    """Sizes of objects away from those of things a hand moves."""
+    hand_size: float = 0.3
+    """Size of the hand away from a forearm's: this gives the scene its scale."""
+    camera: float = 0.1
+    """Elevation and distance away from the usual."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What is usual: the unit of each error."""
+
+    side_fraction: float = 0.01
+    """Error of a box side, of the image width."""
+    robust: float = 3.0
+    """Beyond this many units an error of a box side counts linearly."""
+    acceleration_m_s2: float = 2.0
+    angular_acceleration_rad_s2: float = 10.0
+    contact_m: float = 0.005
+    hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
+    """Mean and deviation."""
+    turn_rad: float = 0.4
+    log_half_extent: tuple[float, float] = (-3.2, 0.7)
+    """Mean and deviation; 4 cm, a factor of two."""
+    log_hand_radius: tuple[float, float] = (-3.22, 0.1)
+    log_hand_half_length: tuple[float, float] = (-1.61, 0.4)
+    camera_elevation_rad: tuple[float, float] = (0.6, 0.26)
+    log_distance: tuple[float, float] = (-0.1, 0.5)
+
+
+def loss_terms(
+    track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, on_anchor: Array, s: Scales
+) -> dict[str, Array]:
+    """Return every term by name, scalars; `p` are the decoded quantities of the scene `track`."""
+    valid = observed.valid
+    supported = rules.released & on_anchor & valid
+    return {
+        "boxes": box_term(track, observed, rules, s),
+        "hand_acceleration": _acceleration(track.position[:, HAND], valid, track.dt, s.acceleration_m_s2),
+        "moved_acceleration": _acceleration(track.position[:, MOVED], valid, track.dt, s.acceleration_m_s2),
+        "hand_turning": _acceleration(_angles(p), valid, track.dt, s.angular_acceleration_rad_s2),
+        "moved_turning": _acceleration(_turns(p, rules), valid, track.dt, s.angular_acceleration_rad_s2),
+        "penetration": rules.present[ANCHOR] * _mean((penetration_depth(track) / s.contact_m) ** 2, valid),
+        "support": _mean(_off_anchor(track, s), supported) * supported.any(),
+        "hand_above_table": _mean((_sunk(track) / s.contact_m) ** 2, valid),
+        "hand_posture": _mean(_deviation(p.hand_elevation, s.hand_elevation_rad), valid),
+        "moved_posture": _mean(jnp.sum((_turns(p, rules) / s.turn_rad) ** 2, axis=-1), valid),
+        "sizes": _object_sizes(track, rules, s),
+        "hand_size": _hand_size(track, s),
+        "camera": _deviation(p.elevation, s.camera_elevation_rad) + _deviation(jnp.log(p.distance), s.log_distance),
+    }
+
+
+def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
+    """Return the total loss ()."""
+    return sum((weight * terms[name] for name, weight in asdict(weights).items()), jnp.zeros(()))
+
+
+def box_term(track: CuboidTrack, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
+    """Return the box sides' robust squared errors, summed over bodies and sides, mean over frames.
+
+    A side on the image border is only known to reach it: there the body may go on outside for nothing.
+    """
+    seen = observed.seen & observed.valid[:, None] & rules.present
+    cut = cut_sides(observed.boxes, seen, observed.image_size)
+    boxes = soft_boxes(track.half_extents, track.position, track.wxyz, track.camera, cut)
+    outward = jnp.asarray([-1.0, -1.0, 1.0, 1.0])
+    error = outward * (boxes - observed.boxes)
+    error = jnp.where(cut, jnp.minimum(error, 0.0), error) / (s.side_fraction * observed.image_size[0])
+    return jnp.sum(huber(error, s.robust) * seen[..., None]) / jnp.maximum(observed.valid.sum(), 1)
+
+
+def huber(error: Array, limit: float) -> Array:
+    """Return error^2 up to `limit` and 2 limit |error| - limit^2 beyond (Huber, 1964, times two)."""
+    size = jnp.abs(error)
+    return jnp.where(size <= limit, error * error, 2.0 * limit * size - limit * limit)
+
+
+def penetration_depth(track: CuboidTrack) -> Array:
+    """Return how deep the moved object is inside the anchor, (T,) m."""
+    half, position, wxyz = track.half_extents, track.position, track.wxyz
+    return penetration(
+        half[MOVED], position[:, MOVED], wxyz[:, MOVED], half[ANCHOR], position[:, ANCHOR], wxyz[:, ANCHOR]
+    )
+
+
+def _mean(values: Array, where: Array) -> Array:
+    return jnp.sum(jnp.where(where, values, 0.0)) / jnp.maximum(jnp.sum(where), 1)
+
+
+def _deviation(value: Array, usual: tuple[float, float]) -> Array:
+    return ((value - usual[0]) / usual[1]) ** 2
+
+
+def _acceleration(values: Array, valid: Array, dt: Array, scale: float) -> Array:
+    """Second differences of values (T, n) over dt^2, as squared multiples of `scale`."""
+    second = (values[2:] - 2.0 * values[1:-1] + values[:-2]) / (dt * dt * scale)
+    return _mean(jnp.sum(second * second, axis=-1), valid[2:])
+
+
+def _angles(p: Parameters) -> Array:
+    return jnp.stack([p.hand_azimuth, p.hand_elevation], axis=-1)
+
+
+def _turns(p: Parameters, rules: Rules) -> Array:
+    tilt = jnp.where(rules.airborne[:, None], p.moved_tilt, 0.0)
+    return jnp.concatenate([p.moved_yaw[:, None], tilt], axis=-1)
+
+
+def _off_anchor(track: CuboidTrack, s: Scales) -> Array:
+    apart = rotate(conjugate(track.wxyz[:, ANCHOR], jnp), track.position[:, MOVED] - track.position[:, ANCHOR], jnp)
+    beyond = jnp.maximum(jnp.abs(apart[:, :2]) - track.half_extents[ANCHOR, :2], 0.0)
+    return jnp.sum((beyond / s.contact_m) ** 2, axis=-1)
+
+
+def _sunk(track: CuboidTrack) -> Array:
+    """How far the hand's lowest corner is below the table, (T,) m."""
+    centres = body_centres(track.half_extents, track.position, track.wxyz)[:, HAND]
+    reach = vertical_half_extent(track.half_extents[HAND], track.wxyz[:, HAND])
+    return jnp.maximum(reach - centres[:, 2], 0.0)
+
+
+def _object_sizes(track: CuboidTrack, rules: Rules, s: Scales) -> Array:
+    terms = _deviation(jnp.log(track.half_extents[MOVED:]), s.log_half_extent)
+    return jnp.sum(terms * rules.present[MOVED:, None])
+
+
+def _hand_size(track: CuboidTrack, s: Scales) -> Array:
+    radius, half_length = jnp.log(track.half_extents[HAND, 0]), jnp.log(track.half_extents[HAND, 2])
+    return _deviation(radius, s.log_hand_radius) + _deviation(half_length, s.log_hand_half_length)

@@ -1,0 +1,60 @@
+"""From tracks of any length to the one shape that the fit is compiled for, and back."""
+
+import jax
+import numpy as np
+
+from real2sim_jax.actions import Action
+from real2sim_jax.fitting.parameters import Rules
+from real2sim_jax.types import MOVED, BoxTrack, CuboidTrack
+
+BODIES = 3
+
+
+def padded_length(frames: int, multiple: int) -> int:
+    """Return the next multiple of `multiple` that holds `frames`."""
+    return -(-frames // multiple) * multiple
+
+
+def pad_track(track: BoxTrack, frames: int) -> BoxTrack:
+    """Return the track with `frames` frames (repeating the last, not valid, nothing seen) and three bodies."""
+    missing = frames - len(track.valid)
+    bodies = BODIES - track.seen.shape[1]
+    return BoxTrack(
+        boxes=np.pad(np.asarray(track.boxes, np.float32), ((0, missing), (0, bodies), (0, 0)), mode="constant"),
+        seen=np.pad(np.asarray(track.seen, bool), ((0, missing), (0, bodies))),
+        touching=np.pad(np.asarray(track.touching, bool), (0, missing), mode="edge"),
+        acting=np.pad(np.asarray(track.acting, bool), (0, missing)),
+        valid=np.pad(np.asarray(track.valid, bool), (0, missing)),
+        dt=np.float32(track.dt),  # type: ignore[arg-type]
+        image_size=np.asarray(track.image_size, np.float32),
+    )
+
+
+def rules_of(action: Action, track: BoxTrack) -> Rules:
+    """Return what contact says of the moved object in each frame of a padded track.
+
+    An object that may leave the table is in the air at most while it is held, before it first comes into view, and
+    (with nothing to be put down beside or onto) after it was picked up.
+    """
+    frames = np.arange(len(track.valid))
+    touching, seen = np.asarray(track.touching), np.asarray(track.seen)[:, MOVED]
+    first_seen = np.flatnonzero(seen)[0] if seen.any() else 0
+    held = np.flatnonzero(touching) if touching.any() else frames
+    before_release = frames <= (held[-1] if action.has_anchor else frames[-1])
+    airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & (not action.stays_on_table)
+    present = np.array([True, True, action.has_anchor])
+    return Rules(present, airborne, released=~before_release)
+
+
+def trim(track: CuboidTrack, bodies: int, frames: int) -> CuboidTrack:
+    """Take the padding of frames and bodies off again."""
+    cut = {name: np.asarray(getattr(track, name))[:frames] for name in ("touching", "acting", "valid")}
+    return CuboidTrack(
+        half_extents=np.asarray(track.half_extents)[:bodies],
+        position=np.asarray(track.position)[:frames, :bodies],
+        wxyz=np.asarray(track.wxyz)[:frames, :bodies],
+        dt=track.dt,
+        camera=jax.tree.map(np.asarray, track.camera),
+        quality=track.quality,
+        **cut,
+    )

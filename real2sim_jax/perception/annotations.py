@@ -1,0 +1,247 @@
+"""Bounding boxes annotated by people, in the layout of Something-Else (Materzynska et al., CVPR 2020).
+
+A folder holds one or more `*.json` (video id -> list of frames, each with `name` "ID/0001.jpg" and `labels`, each with
+`box2d` and `gt_annotation`), and optionally `actions.csv` (video_id, action; also width, height, fps) and `phases.csv`
+(video_id, action_id, approach, action, leave; 1-based inclusive ranges, "-" where absent).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.actions import ACTIONS_BY_CLASS, Action, action_named
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_csv, read_json
+from real2sim_jax.perception.boxes import FrameBoxes, assemble_boxes
+from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase
+from real2sim_jax.types import BoxTrack
+
+DEFAULT_SIZE_PX = (427, 240)
+DEFAULT_DT = 1.0 / 12.0
+LABELS = {"object hand": 0, "hand": 0, "object 0": 1, "object 1": 2}
+"""Something-Else's label -> body axis: its object 0 is the one that the hand moves."""
+
+
+@dataclass(frozen=True)
+class VideoNotes:
+    """What the CSV files say of one video."""
+
+    action: Action
+    acting_frames: tuple[int, int] | None = None
+    """First and last frame of the action phase, 1-based."""
+    size_px: tuple[int, int] | None = None
+    dt: float | None = None
+
+
+def read_tracks(
+    folder: str | Path,
+    videos: Sequence[str] | None = None,
+    action: str | None = None,
+    *,
+    use_phases: bool = True,
+    dt: float = DEFAULT_DT,
+) -> tuple[dict[str, tuple[Action, BoxTrack]], dict[str, str]]:
+    """Read the box tracks of videos, and say which could not be used and why.
+
+    Args:
+        folder: annotations in the layout above.
+        videos: ids to read; all that `actions.csv` lists (with this action, if one is named) when None.
+        action: name of the action; needed for videos that neither CSV assigns one.
+        use_phases: take the action phase from `phases.csv`; otherwise, and where it has none, infer it from motion.
+        dt: s between frames, unless `actions.csv` has a column fps.
+
+    Returns:
+        tracks by video id, each with its action, and reasons by video id for the videos skipped.
+
+    Raises:
+        UserError: the folder, a file or an asked-for video is missing or malformed, or no video is usable.
+    """
+    folder = Path(folder)
+    annotations = _read_boxes(folder)
+    notes = _read_notes(folder, action)
+    chosen = _choose(annotations, notes, videos, action, folder)
+    tracks: dict[str, tuple[Action, BoxTrack]] = {}
+    skipped: dict[str, str] = {}
+    for video in chosen:
+        try:
+            note = notes.get(video) or VideoNotes(_action_of(video, action, folder))
+            note = note if use_phases else replace(note, acting_frames=None)
+            tracks[video] = note.action, track_from_frames(annotations[video], note, dt)
+        except UserError as error:
+            skipped[video] = str(error)
+    if not tracks:
+        raise UserError(f"{folder}: none of {len(chosen)} videos is usable; {_first(skipped)}")
+    return tracks, skipped
+
+
+def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> BoxTrack:
+    """Turn one video's annotated frames into a BoxTrack; UserError says why it cannot be used."""
+    listed = _frame_boxes(frames)
+    size = note.size_px or _size_of(listed)
+    boxes, seen = assemble_boxes(listed, note.action.bodies, size)
+    if not seen[:, 1].any():
+        raise UserError("no box of the object that the hand moves (label 'object 0'); annotate it in some frames")
+    if note.action.has_anchor and not seen[:, 2].any():
+        raise UserError("no box of the object that stays (label 'object 1'); annotate it in some frames")
+    phase = note.acting_frames
+    if phase is not None and phase[0] <= len(boxes):
+        holding = note.action.ends_holding
+        touching, acting = contact_in_phase(boxes, seen, phase[0] - 1, min(phase[1], len(boxes)), holding)
+    else:
+        touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float))
+    valid = np.ones(len(boxes), bool)
+    size_px = np.asarray(size, np.float32)
+    return BoxTrack(boxes, seen, touching, acting, valid, np.float32(note.dt or dt), size_px)  # type: ignore[arg-type]
+
+
+def _read_boxes(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: expected a folder with box annotations (*.json), found nothing there")
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise UserError(f"{folder}: expected box annotations (*.json in the Something-Else layout), found none")
+    annotations: dict[str, Any] = {}
+    for file in files:
+        content = read_json(file)
+        if not isinstance(content, dict):
+            raise UserError(f"{file}: expected an object 'video id -> frames', got a {type(content).__name__}")
+        annotations |= content
+    if not annotations:
+        raise UserError(f"{folder}: the annotation files name no video; add 'video id -> frames'")
+    return annotations
+
+
+def _read_notes(folder: Path, action: str | None) -> dict[str, VideoNotes]:
+    """Join actions.csv and phases.csv; a video of phases.csv alone gets its action from the class id there."""
+    phases = _read_phases(folder / "phases.csv")
+    listed = read_csv(folder / "actions.csv", ["video_id", "action"]) if (folder / "actions.csv").exists() else []
+    notes = {row["video_id"]: _note_of_row(row, folder / "actions.csv") for row in listed}
+    for video, (class_id, span) in phases.items():
+        if video in notes:
+            notes[video] = replace(notes[video], acting_frames=span)
+        elif action is not None or class_id in ACTIONS_BY_CLASS:
+            notes[video] = VideoNotes(action_named(action) if action else ACTIONS_BY_CLASS[class_id], span)
+    return notes
+
+
+def _note_of_row(row: Mapping[str, str], path: Path) -> VideoNotes:
+    numbers = {name: row.get(name, "").strip() for name in ("width", "height", "fps")}
+    given = {
+        name: _positive(text, f"{path}: video {row['video_id']}, {name}") for name, text in numbers.items() if text
+    }
+    size = (round(given["width"]), round(given["height"])) if {"width", "height"} <= given.keys() else None
+    try:
+        action = action_named(row["action"].strip())
+    except UserError as error:
+        raise UserError(f"{path}: video {row['video_id']}: {error}") from error
+    return VideoNotes(action, size_px=size, dt=1.0 / given["fps"] if "fps" in given else None)
+
+
+def _positive(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not (np.isfinite(value) and value > 0):
+        raise UserError(f"{where}: expected a positive number, got {text!r}")
+    return value
+
+
+def _read_phases(path: Path) -> dict[str, tuple[int, tuple[int, int] | None]]:
+    if not path.exists():
+        return {}
+    rows = read_csv(path, ["video_id", "action"])
+    return {
+        row["video_id"]: (int(row["action_id"]) if row.get("action_id", "").isdigit() else -1, _span(row, path))
+        for row in rows
+    }
+
+
+def _span(row: Mapping[str, str], path: Path) -> tuple[int, int] | None:
+    text = row["action"].strip()
+    if text in ("-", ""):
+        return None
+    match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UserError(
+            f"{path}: video {row['video_id']}: expected frames as FIRST-LAST, 1-based, or '-', got {text!r}"
+        )
+    return int(match[1]), int(match[2])
+
+
+def _choose(
+    annotations: Mapping[str, Any],
+    notes: Mapping[str, VideoNotes],
+    videos: Sequence[str] | None,
+    action: str | None,
+    folder: Path,
+) -> list[str]:
+    if action is not None:
+        action_named(action)
+    if videos is not None:
+        unknown = [video for video in videos if video not in annotations]
+        if unknown:
+            raise UserError(f"{folder}: no boxes of video {unknown[0]!r}; it has {_some(annotations)}")
+        return list(dict.fromkeys(videos))
+    listing = folder / "actions.csv"
+    listed = [row["video_id"] for row in read_csv(listing, ["video_id", "action"])] if listing.exists() else None
+    known = [video for video in (annotations if listed is None else listed) if video in annotations]
+    chosen = [video for video in known if action is None or video not in notes or notes[video].action.name == action]
+    if not chosen:
+        wanted = f"of action {action}" if action else "listed in actions.csv"
+        raise UserError(f"{folder}: no video {wanted} has boxes; it has {_some(annotations)}")
+    return chosen
+
+
+def _action_of(video: str, action: str | None, folder: Path) -> Action:
+    if action is None:
+        raise UserError(f"{folder}: the action of video {video} is not known; name it or list it in actions.csv")
+    return action_named(action)
+
+
+def _frame_boxes(frames: Any) -> list[FrameBoxes]:
+    """Return (body, box) pairs by frame, in the order of the frames' numbers; absent frames are empty."""
+    if not isinstance(frames, list) or not frames:
+        raise UserError("expected a list of annotated frames, got none")
+    numbered: dict[int, FrameBoxes] = {}
+    for place, frame in enumerate(frames, start=1):
+        try:
+            match = re.search(r"(\d+)\.\w+$", str(frame.get("name", "")))
+            pairs = [_label(label) for label in frame["labels"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"frame {place}: expected labels with box2d x1 y1 x2 y2 and gt_annotation") from error
+        numbered[int(match[1]) if match else place] = [pair for pair in pairs if pair is not None]
+    first = min(1, *numbered) if len(numbered) > 1 else min(1, next(iter(numbered)))
+    last = max(numbered)
+    if last - first > 20 * len(numbered) + 200:
+        raise UserError(f"frames are numbered up to {last} but only {len(numbered)} are annotated; check the names")
+    return [numbered.get(number, []) for number in range(first, last + 1)]
+
+
+def _label(label: Mapping[str, Any]) -> tuple[int, np.ndarray] | None:
+    body = LABELS.get(str(label["gt_annotation"]).strip().lower())
+    if body is None:
+        return None
+    box = np.array([float(label["box2d"][side]) for side in ("x1", "y1", "x2", "y2")])
+    return body, box
+
+
+def _size_of(frames: Sequence[FrameBoxes]) -> tuple[int, int]:
+    """No image size is published: the usual one, unless a box reaches beyond it."""
+    boxes = np.array([box for frame in frames for _, box in frame if np.isfinite(box).all()]).reshape(-1, 4)
+    reach = np.ceil(boxes[:, 2:].max(axis=0, initial=0.0)).astype(int)
+    return max(DEFAULT_SIZE_PX[0], int(reach[0])), max(DEFAULT_SIZE_PX[1], int(reach[1]))
+
+
+def _some(names: Mapping[str, Any]) -> str:
+    first = ", ".join(list(names)[:5])
+    return f"{len(names)} videos: {first}{', ...' if len(names) > 5 else ''}"
+
+
+def _first(skipped: Mapping[str, str]) -> str:
+    video, reason = next(iter(skipped.items()))
+    return f"video {video}: {reason}"

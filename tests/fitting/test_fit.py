@@ -1,0 +1,59 @@
+"""The fit recovers made-up scenes from their boxes, with one compilation, whatever is missing."""
+
+import numpy as np
+import pytest
+
+from real2sim_jax.actions import ACTIONS
+from real2sim_jax.errors import UserError
+from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.fitting.quality import box_iou
+from real2sim_jax.fitting.reconstruction import failures_of
+from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.types import HAND, MOVED
+
+QUICK = FitConfig(search_steps=150, refine_steps=300, elevations_deg=(35.0,))
+NAMES = ("push_left_to_right", "pull_left_to_right", "pick_up", "put_in_front_of", "put_next_to")
+
+
+@pytest.fixture(scope="module")
+def fits():
+    tracks = {name: (ACTIONS[name], synthetic_tracks(ACTIONS[name], 1, seed=11)[0][0]) for name in NAMES}
+    action, boxes = tracks["pick_up"]
+    nothing = np.zeros_like(boxes.seen)
+    nothing[5, MOVED] = True
+    tracks["one box only"] = action, boxes.replace(seen=nothing)
+    return tracks, fit_tracks(tracks, QUICK)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_fit_shows_the_action_and_agrees_with_the_boxes(fits, name):
+    tracks, result = fits
+    assert failures_of(result.tracks[name], ACTIONS[name]) == []
+    assert result.tracks[name].quality["iou_moved"] > 0.75
+    assert result.tracks[name].position.shape == (*tracks[name][1].seen.shape, 3)
+
+
+def test_nothing_that_is_not_finite_escapes(fits):
+    _, result = fits
+    assert not result.failures
+    for track in result.tracks.values():
+        assert np.isfinite(track.position).all() and np.isfinite(list(track.quality.values())).all()
+
+
+def test_contact_and_support_hold_exactly(fits):
+    _, result = fits
+    for name, track in result.tracks.items():
+        apart = (track.position[:, HAND] - track.position[:, MOVED])[track.touching]
+        np.testing.assert_allclose(apart, 0.0, atol=1e-6)
+        if ACTIONS.get(name, ACTIONS["pick_up"]).stays_on_table:
+            np.testing.assert_allclose(track.position[:, MOVED, 2], track.half_extents[MOVED, 2], atol=1e-5)
+
+
+def test_iou_by_hand():
+    assert box_iou([0, 0, 2, 2], [1, 0, 3, 2]) == pytest.approx(1 / 3)
+    assert box_iou([0, 0, 1, 1], [2, 2, 3, 3]) == 0.0
+
+
+def test_nothing_to_fit():
+    with pytest.raises(UserError, match="at least one"):
+        fit_tracks({})

@@ -83,6 +83,11 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path}: expected JSON, got malformed text ({error}); repair or remove it") from error
 
 
+def plain(config: Any) -> Any:
+    """Return a configuration as it reads back from JSON, to compare with a stored one."""
+    return json.loads(json.dumps(config, default=_jsonable))
+
+
 def file_hash(path: str | Path) -> str:
     """SHA-256 of a file, as hex."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -143,6 +148,8 @@ def read_csv(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
         rows = list(csv.reader(io.StringIO(_existing(path).read_text())))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a CSV text file, got binary data") from error
+    while rows and not rows[-1]:
+        rows.pop()
     if not rows:
         raise UserError(f"{path}: expected a CSV with columns {', '.join(required)}, got an empty file")
     names = [name.strip() for name in rows[0]]
@@ -150,9 +157,9 @@ def read_csv(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(required)}")
     for number, row in enumerate(rows[1:], start=2):
-        if row and len(row) != len(names):
+        if len(row) != len(names):
             raise UserError(f"{path}: line {number} has {len(row)} values, expected {len(names)}")
-    return [dict(zip(names, row, strict=True)) for row in rows[1:] if row]
+    return [dict(zip(names, row, strict=True)) for row in rows[1:]]
 
 
 def read_columns(path: str | Path, required: Sequence[str]) -> dict[str, np.ndarray]:

@@ -24,9 +24,13 @@ from real2sim_jax.robot.observation import (
     features,
 )
 from real2sim_jax.robot.policy import Policy
-from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
-from real2sim_jax.types import HAND, Array, Demonstration
+from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.simulation.env import FORCED_AFTER_S
+from real2sim_jax.simulation.reward import Reference, RewardConfig, references
+from real2sim_jax.types import Array, Demonstration
 
+CERTAIN = 20.0
+"""Before the tanh: no correction of the network changes this."""
 DISTRIBUTION = NormalTanhDistribution(event_size=ACTION_SIZE, min_std=0.01)
 
 
@@ -53,8 +57,9 @@ class GuideConfig:
     """1/s."""
     orientation_gain: float = 2.0
     """1/s."""
-    lowest_m: float = 0.034
-    """The reference hand stays above the height at which a level gripper touches the table."""
+    grasp_height_m: float = 0.036
+    """Where the guide grasps objects that stand on the table: low enough for the flattest, high enough for a level
+    gripper to clear the table."""
 
 
 @struct.dataclass
@@ -140,32 +145,47 @@ class Networks:
 
 
 def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Guide:
-    """Return the mean demonstrated hand as a guide; demos stacked on a leading axis D."""
-    grip = np.asarray(demos.grip).mean(axis=0) > 0.5
-    lead = round(config.grip_lead_s * CONTROL_HZ)
-    closed = np.array([grip[k : k + lead + 1].any() for k in range(len(grip))])
-    if action.has_anchor:
-        # The object starts in the hand: hold it until the demonstrated release.
-        closed[: int(np.argmax(grip))] = True
-    hand = np.asarray(demos.position)[:, :, HAND].mean(axis=0)
-    hand[:, 2] = np.maximum(hand[:, 2], config.lowest_m)
-    acting = np.asarray(demos.acting).any(axis=0)
+    """Return the most typical demonstrated hand as a guide; demos stacked on a leading axis D."""
+    all_references = references(demos)
+    typical = most_typical(all_references)
+    chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[typical], all_references)
+    acting = np.asarray(demos.acting)[typical]
+    hand = np.array(chosen.gripper_position)
+    # The hand holds the demonstrated object's centre; ours is usually lower.
+    hand[:, 2] += config.grasp_height_m - chosen.object_half_height[:, 0]
+    hand[:, 2] = np.maximum(hand[:, 2], config.grasp_height_m)
     moving = acting[:-1] & acting[1:]
     velocity = np.zeros_like(hand)
     velocity[:-1] = np.where(moving[:, None], np.diff(hand, axis=0) * CONTROL_HZ, 0.0)
+    closed = _closed(action, chosen.grip > 0.5, round(config.grip_lead_s * CONTROL_HZ))
+    grip = np.where(closed, -config.grip, config.grip)
+    # When the action is over the simulator decides for the fingers; the robot must do the same by itself.
+    grip[round(FORCED_AFTER_S * CONTROL_HZ) :] = -CERTAIN if action.ends_holding else CERTAIN
     tables = {
         "position": hand,
-        "wxyz": _mean_orientation(np.asarray(demos.wxyz)[:, :, HAND]),
+        "wxyz": wxyz_from_azimuth_elevation(chosen.azimuth, chosen.elevation),
         "velocity": velocity,
-        "grip": np.where(closed, -config.grip, config.grip),
+        "grip": grip,
         "gains": np.asarray([config.position_gain, config.orientation_gain]),
     }
     return Guide(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
 
 
-def _mean_orientation(wxyz: np.ndarray) -> np.ndarray:
-    """Orientation (K, 4) of the mean approach direction of hands (D, K, 4)."""
-    direction = rotate(wxyz, np.broadcast_to([0.0, 0.0, 1.0], (*wxyz.shape[:-1], 3))).mean(axis=0)
-    azimuth = np.arctan2(direction[:, 1], direction[:, 0])
-    elevation = np.arctan2(-direction[:, 2], np.hypot(direction[:, 0], direction[:, 1]))
-    return wxyz_from_azimuth_elevation(azimuth, elevation)
+def most_typical(all_references: Reference) -> int:
+    """Return the index of the demonstration (of D, K samples each) that the reward of all likes best.
+
+    The mean of several demonstrations may be none of them: halfway between two ways to go, or above the object.
+    """
+    object_path = np.asarray(all_references.object_bottom)[:, :, 0]
+    squared = ((object_path[:, None] - object_path[None]) ** 2).sum(axis=-1)
+    score = np.exp(-0.5 * RewardConfig.position_sharpness * squared).mean(axis=(1, 2))
+    return int(np.argmax(score))
+
+
+def _closed(action: Action, grip: np.ndarray, lead: int) -> np.ndarray:
+    """Whether the fingers should be closed (K,) bool, starting `lead` samples before the demonstrated contact."""
+    closed = np.array([grip[k : k + lead + 1].any() for k in range(len(grip))])
+    if action.has_anchor:
+        # The object starts in the hand: hold it until the demonstrated release.
+        closed[: int(np.argmax(grip))] = True
+    return closed

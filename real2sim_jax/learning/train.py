@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tensorboardX import SummaryWriter
 
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import versions, write_csv, write_json
+from real2sim_jax.files import plain, versions, write_csv, write_json
 from real2sim_jax.learning.networks import Networks, guide_from
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
@@ -89,7 +89,7 @@ def train(
         env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
     )
     ppo = PPO(env, networks, config.ppo)
-    provenance = {"config": _plain(config), "parents": dict(parents or {}), "versions": versions()}
+    provenance = {"config": plain(config), "parents": dict(parents or {}), "versions": versions()}
     run = _Run(folder, networks, env.action.name, provenance, resume)
     state = run.restored(jax.jit(ppo.init)(jax.random.PRNGKey(config.seed)))
     first = run.policy(state)
@@ -176,8 +176,3 @@ class _Run:
     def _known_config(self) -> Any:
         path = self.folder / "config.json"
         return json.loads(path.read_text())["config"] if path.is_file() else None
-
-
-def _plain(config: Any) -> Any:
-    """The configuration as it reads back from JSON."""
-    return json.loads(json.dumps(asdict(config)))

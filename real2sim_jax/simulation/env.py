@@ -32,9 +32,11 @@ from real2sim_jax.simulation.physics import Physics, PhysicsState
 from real2sim_jax.simulation.reward import RewardConfig, Scene, mean_reward, references
 from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_qpos
 from real2sim_jax.simulation.types import StartState
-from real2sim_jax.types import Array, Demonstration
+from real2sim_jax.types import MOVED, Array, Demonstration
 
 EPISODE_STEPS = round(EPISODE_S * CONTROL_HZ)
+FORCED_AFTER_S = 7.0
+"""From then on the gripper is forced open (closed where the action ends holding)."""
 MAX_ELEVATION = np.deg2rad(85.0)
 MAX_SPEED = 20.0
 """m/s; an object faster than this means that the simulation has diverged."""
@@ -46,8 +48,6 @@ class EnvConfig:
 
     reward: RewardConfig = field(default_factory=RewardConfig)
     starts: StartConfig = field(default_factory=StartConfig)
-    forced_after_s: float = 7.0
-    """From then on the gripper is forced open (closed where the action ends holding)."""
     end_on_violation: bool = False
     """End the episode when the gripper is through the table or points straight up or down, as published; otherwise
     only the reward of such steps is zero."""
@@ -74,13 +74,15 @@ class ManipulationEnv(Env):
     reward of an episode that follows the demonstrations perfectly adds up to about the sum of the weights.
     """
 
-    def __init__(self, action: Action, demos: Demonstration, physics: Physics, config: EnvConfig | None = None):
-        """demos: stacked on a leading axis D."""
+    def __init__(self, action: Action, demos: Demonstration | None, physics: Physics, config: EnvConfig | None = None):
+        """demos: stacked on a leading axis D; without any (enough to judge a policy) the reward is 0."""
         self.action = action
         self.physics = physics
         self.config = config or EnvConfig()
-        self.demos = jax.tree.map(jnp.asarray, references(demos))
-        self.moved_offset = self._moved_offset(demos)
+        self.demos = None if demos is None else jax.tree.map(jnp.asarray, references(demos))
+        first = np.zeros(3) if demos is None else np.asarray(demos.position)[:, 0, MOVED].mean(axis=0)
+        self.moved_offset = jnp.asarray(first, jnp.float32)
+        """(3,) m, the moved object's first demonstrated place."""
 
     def reset(self, rng: Array) -> State:
         """Start an episode anywhere in the full start distribution."""
@@ -109,9 +111,7 @@ class ManipulationEnv(Env):
         allowed = self._allowed(physics)
         survives = valid & (allowed | (not self.config.end_on_violation))
         episode = episode.replace(step=episode.step + 1, alive=episode.alive * survives)
-        reward, terms = mean_reward(
-            self._scene(physics, episode), self._references_at(episode.step), self.config.reward
-        )
+        reward, terms = self._reward(physics, episode)
         reward = episode.alive * allowed * reward / EPISODE_STEPS
         done = jnp.where((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0), 1.0, 0.0)
         metrics = {name: episode.alive * value for name, value in terms.items()} | {"allowed": 1.0 * allowed}
@@ -145,12 +145,9 @@ class ManipulationEnv(Env):
         """Name of the physics back end."""
         return self.physics.name
 
-    def _moved_offset(self, demos: Demonstration) -> Array:
-        return jnp.asarray(np.asarray(demos.position)[:, 0, 1].mean(axis=0), jnp.float32)
-
     def _advance(self, physics: PhysicsState, episode: Episode, action: Array) -> PhysicsState:
         linear, angular, opening = command(jnp.clip(action, -1.0, 1.0))
-        forced = episode.step >= round(self.config.forced_after_s * CONTROL_HZ)
+        forced = episode.step >= round(FORCED_AFTER_S * CONTROL_HZ)
         opening = jnp.where(forced, 0.0 if self.action.ends_holding else MAX_OPENING_M, opening)
         # A free joint's angular velocity is in body axes.
         body_rate = rotate(conjugate(physics.qpos[3:7], jnp), angular, jnp)
@@ -164,9 +161,12 @@ class ManipulationEnv(Env):
         above = lowest_point(position, wxyz, _opening(physics)) > 0.0
         return above & (jnp.abs(elevation) < MAX_ELEVATION)
 
-    def _references_at(self, step: Array) -> Any:
-        index = jnp.clip(step, 0, self.demos.azimuth.shape[1] - 1)
-        return jax.tree.map(lambda leaf: leaf[:, index], self.demos)
+    def _reward(self, physics: PhysicsState, episode: Episode) -> tuple[Array, dict[str, Array]]:
+        if self.demos is None:
+            return jnp.zeros(()), dict.fromkeys(_term_names(self.config.reward), jnp.zeros(()))
+        index = jnp.clip(episode.step, 0, self.demos.azimuth.shape[1] - 1)
+        now = jax.tree.map(lambda leaf: leaf[:, index], self.demos)
+        return mean_reward(self._scene(physics, episode), now, self.config.reward)
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> Scene:
         position, wxyz = self.object_poses(physics)
@@ -175,7 +175,17 @@ class ManipulationEnv(Env):
         relative = multiply(wxyz, conjugate(episode.initial_wxyz, jnp), jnp)
         bottom = position.at[:, 2].add(-episode.heights / 2.0)
         reach = jnp.linalg.norm(position[0] - gripper)
-        return Scene(bottom, relative, gripper, azimuth, elevation, _opening(physics), episode.radii[0], reach)
+        return Scene(
+            object_bottom=bottom,
+            object_wxyz=relative,
+            object_half_height=episode.heights / 2.0,
+            gripper_position=gripper,
+            azimuth=azimuth,
+            elevation=elevation,
+            opening=_opening(physics),
+            gap_radius=episode.radii[0],
+            reach=reach,
+        )
 
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ

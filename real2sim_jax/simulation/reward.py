@@ -41,9 +41,12 @@ class RewardConfig:
     gap_reach_m: float = 0.06
     """The gap counts only with the object within this distance of the fingers, so that closing on nothing pays
     nothing; 0 counts it anywhere, as published."""
+    own_height: bool = True
+    """Ask for the hand where the demonstrated grasp would be on the simulated object, whose height differs from the
+    demonstrated one's; otherwise at the demonstrated height, as published."""
 
 
-PUBLISHED = RewardConfig(weights=RewardWeights(finger_gap=0.05), gap_reach_m=0.0)
+PUBLISHED = RewardConfig(weights=RewardWeights(finger_gap=0.05), gap_reach_m=0.0, own_height=False)
 
 
 @struct.dataclass
@@ -54,6 +57,8 @@ class Reference:
     """(O, 3) m: the point below the centre at the object's bottom."""
     object_wxyz: Array
     """(O, 4) relative to the first orientation."""
+    object_half_height: Array
+    """(O,) m."""
     gripper_position: Array
     """(3,) m."""
     azimuth: Array
@@ -70,6 +75,7 @@ class Scene:
 
     object_bottom: Array
     object_wxyz: Array
+    object_half_height: Array
     gripper_position: Array
     azimuth: Array
     elevation: Array
@@ -83,19 +89,21 @@ class Scene:
 
 def references(demonstration: Demonstration) -> Reference:
     """Turn demonstrations with any leading axes (..., K) into references with the same leading axes."""
-    half = jnp.asarray(demonstration.half_extents)[..., None, 1:, 2:]
     position = jnp.asarray(demonstration.position)
-    bottom = position[..., 1:, :] - half * jnp.asarray([0.0, 0.0, 1.0])
+    half = jnp.broadcast_to(demonstration.half_extents[..., None, 1:, 2], position[..., 1:, 2].shape)
+    bottom = position[..., 1:, :].at[..., 2].add(-half)
     wxyz = jnp.asarray(demonstration.wxyz)
     azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :], jnp)
-    return Reference(bottom, wxyz[..., 1:, :], position[..., HAND, :], azimuth, elevation, demonstration.grip)
+    hand, grip = position[..., HAND, :], jnp.asarray(demonstration.grip)
+    return Reference(bottom, wxyz[..., 1:, :], half, hand, azimuth, elevation, grip)
 
 
 def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> dict[str, Array]:
     """Return each term () in [0, 1] for one demonstration."""
     position, angle = config.position_sharpness, config.angle_sharpness
     object_error = jnp.sum((scene.object_bottom - reference.object_bottom) ** 2, axis=-1)
-    gripper_error = jnp.sum((scene.gripper_position - reference.gripper_position) ** 2)
+    higher = scene.object_half_height[0] - reference.object_half_height[0] if config.own_height else 0.0
+    gripper_error = jnp.sum((scene.gripper_position - reference.gripper_position.at[2].add(higher)) ** 2)
     azimuth_error = wrap(scene.azimuth - reference.azimuth, jnp)
     orientation_error = azimuth_error**2 + (scene.elevation - reference.elevation) ** 2
     turn = multiply(conjugate(reference.object_wxyz, jnp), scene.object_wxyz, jnp)

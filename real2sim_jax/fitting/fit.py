@@ -1,6 +1,7 @@
 """From observed tracks to cuboid tracks: one jitted optimiser for all starts of all videos of all actions.
 
-Every start of every video is optimised for a few steps, the best start of each video (least total loss) to the end.
+Every start of every video is optimised for a few steps, those of least total loss go on (successive halving; Jamieson
+and Talwalkar, AISTATS 2016).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,14 +26,12 @@ from real2sim_jax.types import BoxTrack, CuboidTrack, unstack
 class FitConfig:
     """How tracks are fitted; one configuration serves all videos and actions."""
 
-    search_steps: int = 250
-    """Optimisation steps of every start."""
-    refine_steps: int = 750
-    """Further steps of the best start."""
+    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 250), (1, 500))
+    """Successive halving: how many of a video's best starts go on (at most), for how many steps, in each round."""
     learning_rate: float = 0.02
     elevations_deg: tuple[float, ...] = (20.0, 35.0, 50.0)
     """Camera elevations to start from."""
-    hand_turns_deg: tuple[float, ...] = (0.0,)
+    hand_turns_deg: tuple[float, ...] = (-50.0, 0.0, 50.0)
     """Hand azimuths to start from, relative to the direction in which the arm enters the image."""
     batch: int = 24
     """Starts optimised at once; fewer are padded to it, so that any number of videos compiles once."""
@@ -69,8 +68,7 @@ def fit_tracks(
     config = config or FitConfig()
     if not tracks:
         raise UserError("no tracks to fit: expected at least one")
-    chosen = _search(_problems(tracks.values(), config), config, progress)
-    results = minimise_all(chosen, config.refine_steps, config, lambda done: progress(f"refined {done:.0%}"))
+    results = _compete(_problems(tracks.values(), config), config, progress)
     fitted: dict[str, CuboidTrack] = {}
     failures: dict[str, str] = {}
     for (name, (action, observed)), result in zip(tracks.items(), results, strict=True):
@@ -104,11 +102,15 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
     return problems
 
 
-def _search(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
-    """Optimise every start for a few steps and keep each video's best."""
-    flat = [problem for group in problems for problem in group]
-    tried = iter(minimise_all(flat, config.search_steps, config, lambda done: progress(f"tried starts {done:.0%}")))
-    return [min((next(tried) for _ in group), key=_rank) for group in problems]
+def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
+    """Optimise the starts of each video in rounds, from each of which fewer go on; return the best of the last."""
+    for number, (kept, steps) in enumerate(config.rounds, start=1):
+        problems = [sorted(group, key=_rank)[:kept] for group in problems]
+        flat = [problem for group in problems for problem in group]
+        label = f"round {number} of {len(config.rounds)}"
+        done = iter(minimise_all(flat, steps, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
+        problems = [[next(done) for _ in group] for group in problems]
+    return [min(group, key=_rank) for group in problems]
 
 
 def _rank(problem: Problem) -> float:

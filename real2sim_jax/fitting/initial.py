@@ -75,6 +75,7 @@ def initial_guess(observed: BoxTrack, rules: Rules, start: Start) -> Parameters:
         hand_position=tip,
         hand_azimuth=still + azimuth,
         hand_elevation=still + TYPICAL_HAND_ELEVATION,
+        hand_reach=jnp.asarray(0.6),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import jax.numpy as jnp
 
 from real2sim_jax.fitting.initial import cut_sides
-from real2sim_jax.fitting.parameters import Parameters, Rules
+from real2sim_jax.fitting.parameters import Parameters, Rules, shown_position
 from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
 from real2sim_jax.rendering.boxes import soft_boxes
 from real2sim_jax.robot.rotations import conjugate, rotate
@@ -25,6 +25,8 @@ class Weights:
     moved_acceleration: float = 1.0
     hand_turning: float = 1.0
     """Angular acceleration of the hand."""
+    hand_turned: float = 0.3
+    """Angular velocity of the hand: in one short action it hardly turns."""
     moved_turning: float = 1.0
     """Angular acceleration of the moved object."""
     penetration: float = 1.0
@@ -38,6 +40,8 @@ class Weights:
     """Moved object turned or tilted away from the camera's axes."""
     sizes: float = 0.1
     """Sizes of objects away from those of things a hand moves."""
+    depth: float = 0.3
+    """Objects deeper or flatter, seen from the camera, than they are wide."""
     hand_size: float = 0.3
     """Size of the hand away from a forearm's: this gives the scene its scale."""
     camera: float = 0.1
@@ -54,12 +58,14 @@ class Scales:
     """Beyond this many units an error of a box side counts linearly."""
     acceleration_m_s2: float = 2.0
     angular_acceleration_rad_s2: float = 10.0
+    angular_velocity_rad_s: float = 1.0
     contact_m: float = 0.005
     hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
     """Mean and deviation."""
     turn_rad: float = 0.4
     log_half_extent: tuple[float, float] = (-3.2, 0.7)
     """Mean and deviation; 4 cm, a factor of two."""
+    log_depth_over_width: float = 0.4
     log_hand_radius: tuple[float, float] = (-3.22, 0.1)
     log_hand_half_length: tuple[float, float] = (-1.61, 0.4)
     camera_elevation_rad: tuple[float, float] = (0.6, 0.26)
@@ -73,10 +79,11 @@ def loss_terms(
     valid = observed.valid
     supported = rules.released & on_anchor & valid
     return {
-        "boxes": box_term(track, observed, rules, s),
+        "boxes": box_term(track, shown_position(track, p.hand_reach), observed, rules, s),
         "hand_acceleration": _acceleration(track.position[:, HAND], valid, track.dt, s.acceleration_m_s2),
         "moved_acceleration": _acceleration(track.position[:, MOVED], valid, track.dt, s.acceleration_m_s2),
         "hand_turning": _acceleration(_angles(p), valid, track.dt, s.angular_acceleration_rad_s2),
+        "hand_turned": _velocity(_angles(p), valid, track.dt, s.angular_velocity_rad_s),
         "moved_turning": _acceleration(_turns(p, rules), valid, track.dt, s.angular_acceleration_rad_s2),
         "penetration": rules.present[ANCHOR] * _mean((penetration_depth(track) / s.contact_m) ** 2, valid),
         "support": _mean(_off_anchor(track, s), supported) * supported.any(),
@@ -84,6 +91,7 @@ def loss_terms(
         "hand_posture": _mean(_deviation(p.hand_elevation, s.hand_elevation_rad), valid),
         "moved_posture": _mean(jnp.sum((_turns(p, rules) / s.turn_rad) ** 2, axis=-1), valid),
         "sizes": _object_sizes(track, rules, s),
+        "depth": _object_depth(track, rules, s),
         "hand_size": _hand_size(track, s),
         "camera": _deviation(p.elevation, s.camera_elevation_rad) + _deviation(jnp.log(p.distance), s.log_distance),
     }
@@ -94,14 +102,15 @@ def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
     return sum((weight * terms[name] for name, weight in asdict(weights).items()), jnp.zeros(()))
 
 
-def box_term(track: CuboidTrack, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
+def box_term(track: CuboidTrack, shown: Array, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
     """Return the box sides' robust squared errors, summed over bodies and sides, mean over frames.
 
+    shown (T, B, 3) m: the positions at which the bodies are drawn.
     A side on the image border is only known to reach it: there the body may go on outside for nothing.
     """
     seen = observed.seen & observed.valid[:, None] & rules.present
     cut = cut_sides(observed.boxes, seen, observed.image_size)
-    boxes = soft_boxes(track.half_extents, track.position, track.wxyz, track.camera, cut)
+    boxes = soft_boxes(track.half_extents, shown, track.wxyz, track.camera, cut)
     outward = jnp.asarray([-1.0, -1.0, 1.0, 1.0])
     error = outward * (boxes - observed.boxes)
     error = jnp.where(cut, jnp.minimum(error, 0.0), error) / (s.side_fraction * observed.image_size[0])
@@ -136,6 +145,11 @@ def _acceleration(values: Array, valid: Array, dt: Array, scale: float) -> Array
     return _mean(jnp.sum(second * second, axis=-1), valid[2:])
 
 
+def _velocity(values: Array, valid: Array, dt: Array, scale: float) -> Array:
+    first = (values[1:] - values[:-1]) / (dt * scale)
+    return _mean(jnp.sum(first * first, axis=-1), valid[1:])
+
+
 def _angles(p: Parameters) -> Array:
     return jnp.stack([p.hand_azimuth, p.hand_elevation], axis=-1)
 
@@ -161,6 +175,11 @@ def _sunk(track: CuboidTrack) -> Array:
 def _object_sizes(track: CuboidTrack, rules: Rules, s: Scales) -> Array:
     terms = _deviation(jnp.log(track.half_extents[MOVED:]), s.log_half_extent)
     return jnp.sum(terms * rules.present[MOVED:, None])
+
+
+def _object_depth(track: CuboidTrack, rules: Rules, s: Scales) -> Array:
+    ratio = jnp.log(track.half_extents[MOVED:, 1] / track.half_extents[MOVED:, 0])
+    return jnp.sum((ratio / s.log_depth_over_width) ** 2 * rules.present[MOVED:])
 
 
 def _hand_size(track: CuboidTrack, s: Scales) -> Array:

@@ -112,5 +112,6 @@ def _scene(problem: Problem, weights: Weights, scales: Scales) -> CuboidTrack:
     track = decode(problem.free, problem.observed, problem.rules, problem.on_anchor)
     values = from_free(problem.free)
     terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
-    quality = {"total": weighted_sum(terms, weights), "on_anchor": problem.on_anchor * 1.0, **terms}
+    quality = {"total": weighted_sum(terms, weights), **terms}
+    quality |= {"on_anchor": problem.on_anchor * 1.0, "hand_reach": values.hand_reach}
     return track.replace(quality=quality)  # type: ignore[attr-defined]

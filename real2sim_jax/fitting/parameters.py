@@ -14,7 +14,7 @@ from flax import struct
 
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.geometry.cuboids import vertical_half_extent
-from real2sim_jax.robot.rotations import multiply, wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.robot.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack, MaskTrack
 
 
@@ -50,6 +50,9 @@ class Parameters:
     """(T,) rad."""
     hand_elevation: Array
     """(T,) rad, positive pointing down."""
+    hand_reach: Array
+    """() How much of the way from the object's centre to its surface hides the hand while it touches: 0 when fingers
+    wrap around what they hold, 1 when they only push."""
 
 
 @struct.dataclass
@@ -116,6 +119,7 @@ BIJECTIONS = Parameters(
     hand_position=between(-2.0, 2.0),  # type: ignore[arg-type]
     hand_azimuth=unbounded(),  # type: ignore[arg-type]
     hand_elevation=between(-1.2, 1.45),  # type: ignore[arg-type]
+    hand_reach=between(0.0, 1.2),  # type: ignore[arg-type]
 )
 """Camera elevation 0..75 deg as in Petrik et al., CoRL 2020."""
 
@@ -152,6 +156,18 @@ def decode(free: Parameters, observed: BoxTrack | MaskTrack, rules: Rules, on_an
     times = {name: getattr(observed, name) for name in ("touching", "acting", "valid", "dt")}
     metres = p.distance * jnp.stack(position, 1)
     return CuboidTrack(p.distance * half, metres, jnp.stack(wxyz, 1), camera=camera, quality={}, **times)
+
+
+def shown_position(track: CuboidTrack, reach: Array) -> Array:
+    """Return the positions (T, B, 3) m at which the bodies show: a touching hand's tip is drawn back by its reach.
+
+    The tip is at the object's centre by convention, where nobody sees it.
+    """
+    axis = rotate(track.wxyz[:, HAND], jnp.asarray([0.0, 0.0, 1.0]), jnp)
+    inside = jnp.abs(rotate(conjugate(track.wxyz[:, MOVED], jnp), axis, jnp))
+    to_surface = jnp.min(track.half_extents[MOVED] / jnp.maximum(inside, 0.05), axis=-1)
+    back = jnp.where(track.touching, reach * to_surface, 0.0)[:, None] * axis
+    return jnp.asarray(track.position).at[:, HAND].add(-back)
 
 
 def _moved(p: Parameters, half: Array, rules: Rules, on_anchor: Array) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from real2sim_jax.fitting.losses import penetration_depth
+from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.rendering.boxes import hard_boxes
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 
@@ -46,7 +47,8 @@ def agreement(track: CuboidTrack, observed: BoxTrack) -> dict[str, float]:
 
 @jax.jit
 def _projected(track: CuboidTrack) -> Array:
-    return hard_boxes(track.half_extents, track.position, track.wxyz, track.camera)
+    shown = shown_position(track, track.quality["hand_reach"])
+    return hard_boxes(track.half_extents, shown, track.wxyz, track.camera)
 
 
 @jax.jit

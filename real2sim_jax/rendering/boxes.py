@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from real2sim_jax.geometry.cameras import NEAR_M, rotation_camera_world
 from real2sim_jax.geometry.cuboids import body_centres
 from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.types import Array, Camera
+from real2sim_jax.types import HAND, Array, Camera
 
 Points = tuple[Array, Array, Array]
 FACE = jnp.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
@@ -52,10 +52,18 @@ def visible_points(
 ) -> tuple[Array, Array]:
     """Return pixels x and y (8, B, T) of the ends of the bodies' long edges, clipped to the borders in `cut`."""
     starts, ends = _edges_along_z(half_extents, position, wxyz, camera)
-    points = clip_to_view(starts, ends, camera, jnp.moveaxis(cut, 0, -1))
+    # Only the forearm is long enough for its cut end to matter: it widens towards the camera.
+    hand, others = slice(HAND, HAND + 1), slice(HAND + 1, None)
+    arm = clip_to_view(_bodies(starts, hand), _bodies(ends, hand), camera, jnp.moveaxis(cut, 0, -1)[hand])
+    rest = [jnp.concatenate([s, e]) for s, e in zip(_bodies(starts, others), _bodies(ends, others), strict=True)]
+    points = [jnp.concatenate([a, r], axis=1) for a, r in zip(arm, rest, strict=True)]
     depth = jnp.maximum(points[2], NEAR_M)
     middle = camera.image_size / 2.0
     return camera.focal * points[0] / depth + middle[0], camera.focal * points[1] / depth + middle[1]
+
+
+def _bodies(points: Points, chosen: slice) -> Points:
+    return tuple(values[:, chosen] for values in points)  # type: ignore[return-value]
 
 
 def _edges_along_z(half_extents: Array, position: Array, wxyz: Array, camera: Camera) -> tuple[Points, Points]:

@@ -14,6 +14,7 @@ from brax.training.acme import running_statistics, specs
 from brax.training.distribution import NormalTanhDistribution
 from brax.training.networks import MLP
 from flax import linen, struct
+from jax import Array
 
 from real2sim_jax.actions import Action
 from real2sim_jax.robot.guide import Guide
@@ -27,7 +28,7 @@ from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.simulation.env import FORCED_AFTER_S
 from real2sim_jax.simulation.reward import Reference, RewardConfig, references
-from real2sim_jax.types import Array, Demonstration
+from real2sim_jax.types import Demonstration
 
 CERTAIN = 20.0
 """Before the tanh: no correction of the network changes this."""
@@ -117,7 +118,8 @@ class Networks:
     def critic(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
         """Return the value (...,) for critic observations."""
         inputs = running_statistics.normalize(obs, statistics.critic, max_abs_value=10.0)
-        return self._critic.apply(parameters.critic, inputs)[..., 0]
+        values: Any = self._critic.apply(parameters.critic, inputs)
+        return values[..., 0]
 
     def update_statistics(self, statistics: Statistics, policy: Array, critic: Array, weights: Array) -> Statistics:
         """Return statistics that include a batch of observations, each with its weight."""

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import optax
 from brax.training.agents.ppo.losses import compute_gae
 from flax import struct
+from jax import Array
 
 from real2sim_jax.learning.networks import DISTRIBUTION, GuideConfig, NetworkConfig, Networks, Parameters, Statistics
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
-from real2sim_jax.types import Array
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ class _Run:
         if step is None:
             return state
         self.history = json.loads((self.folder / "history.json").read_text())[:step]
-        return self.manager.restore(step, args=ocp.args.StandardRestore(state))
+        restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
+        return restored
 
     def log(self, steps: int, values: dict[str, float]) -> None:
         self.history.append({"steps": float(steps), **values})

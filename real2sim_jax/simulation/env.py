@@ -113,8 +113,10 @@ class ManipulationEnv(Env):
         episode = episode.replace(step=episode.step + 1, alive=episode.alive * survives)
         reward, terms = self._reward(physics, episode)
         reward = episode.alive * allowed * reward / EPISODE_STEPS
-        done = jnp.where((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0), 1.0, 0.0)
-        metrics = {name: episode.alive * value for name, value in terms.items()} | {"allowed": 1.0 * allowed}
+        done = ((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0)).astype(jnp.float32)
+        metrics = {name: episode.alive * value for name, value in terms.items()} | {
+            "allowed": allowed.astype(jnp.float32)
+        }
         return state.replace(  # type: ignore[attr-defined]
             pipeline_state=physics,
             obs=self._observe(physics, episode),

@@ -111,6 +111,8 @@ class BatchPhysics(Physics):
     def _run(self, batch: Batch, inputs: list[np.ndarray]) -> list[np.ndarray]:
         qpos, qvel, warmstart, ctrl, radii, heights, inertia = inputs
         names = ("qpos", "qvel", "qacc_warmstart", "ctrl")
+        lost = np.array(~np.isfinite(np.concatenate([qpos, qvel], axis=-1)).all(axis=-1))
+        qpos, qvel = np.where(lost[:, None], self.model.qpos0, qpos), np.where(lost[:, None], 0.0, qvel)
         for name, value in zip(names, (qpos, qvel, warmstart, ctrl), strict=True):
             batch.bind(name)[:] = value
         halves = heights / 2.0
@@ -118,24 +120,11 @@ class BatchPhysics(Physics):
         batch.expand("geom_rbound")[:, self._geoms] = np.hypot(radii, halves)
         batch.expand("geom_aabb")[:, self._geoms, 3:] = np.stack([radii, radii, halves], axis=-1)
         batch.expand("body_inertia")[:, self._bodies] = inertia
-        diverged = self._step_batch(batch, qpos)
-        result = [batch.bind(name).copy() for name in names[:3]]
-        for array in result:
-            array[diverged] = np.nan
-        return result
-
-    def _step_batch(self, batch: Batch, qpos: np.ndarray) -> np.ndarray:
-        """Step and return which simulations (N,) bool cannot be trusted any more."""
-        bad = ~np.isfinite(qpos).all(axis=-1)
-        if bad.any():
-            batch.bind("qpos")[bad] = self.model.qpos0
-            batch.bind("qvel")[bad] = 0.0
-            batch.bind("qacc_warmstart")[bad] = 0.0
         try:
             batch.step(nstep=SUBSTEPS)
         except SimulationError as error:
-            bad[error.ids] = True
-        return bad
+            lost[error.ids] = True
+        return [np.where(lost[:, None], np.nan, batch.bind(name)) for name in names[:3]]
 
 
 class MjxPhysics(Physics):
@@ -170,4 +159,4 @@ class MjxPhysics(Physics):
             axes = jnp.asarray(self._mesh_axes[i], jnp.float32)
             transform = axes.T @ (scale[:, None] * axes)
             meshes.append(mesh.replace(vert=mesh.vert @ transform.T, face=mesh.face @ transform.T))
-        return self._system.tree_replace({"body_inertia": inertia, "_impl.mesh_convex": tuple(meshes)})
+        return self._system.tree_replace({"body_inertia": inertia, "_impl.mesh_convex": tuple(meshes)})  # type: ignore[dict-item]

@@ -24,7 +24,8 @@ PALM_CENTER = FINGER_TIP - 2 * FINGER_HALF[2] - PALM_HALF[2]
 OBJECT_MASS = 1.0
 PRISM_SIDES = 12
 BASE_MASS = 1000.0
-BASE_INERTIA = 1000.0
+BASE_INERTIA = 20.0
+"""kg m^2: much more makes the contact solver lose its grip now and then in float32."""
 FINGER_ARMATURE = 4.0
 """kg of the drive: contacts are as stiff as the inertia behind them, and light fingers tunnel at these steps."""
 FINGER_FRICTION = 1.0
@@ -44,7 +45,7 @@ def scene_xml(objects: int, shape: Shape = "cylinder") -> str:
     return f"""
 <mujoco model="real2sim">
   <option timestep="{1.0 / CONTROL_HZ / SUBSTEPS}" cone="elliptic" integrator="implicitfast" iterations="20"
-    ls_iterations="50" impratio="10"><flag eulerdamp="disable"/></option>
+    ls_iterations="50" impratio="10"><flag eulerdamp="disable" autoreset="disable"/></option>
   <asset>{assets}</asset>
   <worldbody>
     <geom name="table" type="plane" size="2 2 0.1" contype="0" conaffinity="0"/>

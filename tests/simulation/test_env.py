@@ -1,0 +1,84 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from real2sim_jax.robot.observation import observation
+from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.starts import nominal_start
+from real2sim_jax.simulation.types import StartState
+from tests.demos import PICK_UP, lifts
+from tests.simulation.conftest import rollout, scripted_grasp
+
+
+def one(start):
+    return jax.tree.map(lambda leaf: leaf[None], start)
+
+
+def level_start(z=0.05):
+    start = nominal_start(PICK_UP, jnp.asarray([0.08]), jnp.asarray([0.045]), jnp.zeros(3))
+    return start.replace(gripper_position=jnp.asarray([0.0, 0.0, z]))
+
+
+def test_observation_is_what_the_robot_would_compute(env):
+    states = rollout(env, one(level_start()), scripted_grasp())
+    qpos = np.asarray(states.pipeline_state.qpos)[:, 0]
+    seen = observation(np.arange(1, 121) / 12, qpos[:, :3], qpos[:, 3:7], qpos[:, 7:9].mean(axis=1))
+    np.testing.assert_allclose(states.obs["policy"][:, 0], seen, atol=1e-5)
+    assert states.obs["critic"].shape[-1] == env.observation_size["critic"]
+
+
+def test_commands_move_the_gripper_along_world_axes(env):
+    turned = level_start(0.3).replace(azimuth=jnp.asarray(0.4), elevation=jnp.asarray(0.7))
+    actions = jnp.zeros((12, 7)).at[:, 0].set(1.0).at[:, 5].set(0.5)
+    qpos = np.asarray(rollout(env, one(turned), actions).pipeline_state.qpos)[-1, 0]
+    np.testing.assert_allclose(qpos[:3], [0.3, 0.0, 0.3], atol=2e-3)
+    # Half of pi rad/s about the vertical for a second.
+    expected = wxyz_from_azimuth_elevation(np.array(0.4 + np.pi / 2), np.array(0.7))
+    assert abs(expected @ qpos[3:7]) > 0.9999
+
+
+def test_a_scripted_grasp_is_paid_much_better_than_standing_still(env):
+    good = rollout(env, one(level_start()), scripted_grasp(0.05)).reward.sum()
+    still = rollout(env, one(level_start()), jnp.zeros((120, 7)).at[:, 6].set(1.0)).reward.sum()
+    assert good > still + 0.2
+    assert good < 1.1
+
+
+def test_reward_is_zero_through_the_table_and_the_episode_may_end(env):
+    down = jnp.zeros((12, 7)).at[:, 2].set(-1.0)
+    states = rollout(env, one(level_start(0.1)), down)
+    assert states.reward[0] > 0.0 and states.reward[-1] == 0.0
+    assert states.info["episode"].alive[-1] == 1.0
+    strict = ManipulationEnv(PICK_UP, lifts(), env.physics, EnvConfig(end_on_violation=True))
+    assert rollout(strict, one(level_start(0.1)), down).done[-1] == 1.0
+
+
+def test_episode_ends_after_ten_seconds_and_the_fingers_are_forced_at_seven(env):
+    opens = jnp.zeros((120, 7)).at[:, 2].set(0.2).at[:, 6].set(1.0)
+    states = rollout(env, one(level_start()), opens)
+    np.testing.assert_array_equal(np.flatnonzero(states.done[:, 0]), [EPISODE_STEPS - 1])
+    opening = np.asarray(states.pipeline_state.qpos)[:, 0, 7]
+    assert opening[80] > 0.07 and opening[-1] < 0.005
+
+
+def test_env_without_demonstrations_judges_but_does_not_pay(env):
+    blind = ManipulationEnv(PICK_UP, None, env.physics)
+    ours, theirs = (rollout(e, one(level_start()), scripted_grasp()) for e in (blind, env))
+    assert (ours.reward == 0.0).all()
+    np.testing.assert_array_equal(ours.pipeline_state.qpos, theirs.pipeline_state.qpos)
+
+
+def test_reset_and_step_are_traced_once(env):
+    traces = []
+
+    @jax.jit
+    def step(state, action):
+        traces.append(1)
+        return env.step(state, action)
+
+    state = jax.jit(env.reset)(jax.random.PRNGKey(0))
+    for _ in range(3):
+        state = step(state, jnp.zeros(7))
+    assert len(traces) == 1
+    assert isinstance(env.sample_start(jax.random.PRNGKey(0), jnp.ones(())), StartState)

@@ -37,11 +37,13 @@ class Guide:
     def bias(self, obs: Array, xp: ModuleType = np) -> Array:
         """Return what is added to the network's output (..., 7) before the tanh, for observations (..., 8)."""
         row = self.row(obs, xp)
-        linear = self.velocity[row] + self.gains[0] * (self.position[row] - obs[..., 1:4])
-        turn = multiply(self.wxyz[row], conjugate(wxyz_from_rotvec(obs[..., 4:7], xp), xp), xp)
+        linear = xp.take(self.velocity, row, axis=0) + self.gains[0] * (
+            xp.take(self.position, row, axis=0) - obs[..., 1:4]
+        )
+        turn = multiply(xp.take(self.wxyz, row, axis=0), conjugate(wxyz_from_rotvec(obs[..., 4:7], xp), xp), xp)
         angular = self.gains[1] * rotvec_from_wxyz(turn, xp)
         parts = [_unsquashed(linear / MAX_LINEAR_M_S, xp), _unsquashed(angular / MAX_ANGULAR_RAD_S, xp)]
-        return xp.concatenate([*parts, self.grip[row][..., None]], axis=-1)
+        return xp.concatenate([*parts, xp.take(self.grip, row)[..., None]], axis=-1)
 
     def row(self, obs: Array, xp: ModuleType = np) -> Array:
         """Return the table's row (...,) for the observed time (obs[..., 0] in units of EPISODE_S)."""

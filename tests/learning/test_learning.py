@@ -1,0 +1,204 @@
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import struct
+
+from real2sim_jax.actions import action_named
+from real2sim_jax.benchmark.rollout import make_rollout
+from real2sim_jax.console import Console
+from real2sim_jax.errors import UserError
+from real2sim_jax.learning.networks import GuideConfig, NetworkConfig, Networks, guide_from, most_typical
+from real2sim_jax.learning.ppo import PPO, PPOConfig
+from real2sim_jax.learning.train import TrainConfig, make_env, train
+from real2sim_jax.robot.policy import load_policy
+from real2sim_jax.simulation.reward import references
+from real2sim_jax.simulation.starts import nominal_start
+from real2sim_jax.types import Demonstration, stack
+from tests.demos import PICK_UP, lift, lifts
+
+TINY = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2), checkpoint_every=1)
+
+
+@struct.dataclass
+class ProbeState:
+    obs: dict
+    reward: jax.Array
+    done: jax.Array
+    metrics: dict
+    info: dict
+
+
+@struct.dataclass
+class ProbeEpisode:
+    alive: jax.Array
+    step: jax.Array
+    x: jax.Array
+
+
+class Probe:
+    """Pays for pushing the gripper's x towards 0.1 m, and only the observation tells where it is."""
+
+    action = PICK_UP
+    observation_size = {"policy": 8, "critic": 8}  # noqa: RUF012
+
+    def sample_start(self, key, difficulty):
+        return jax.random.uniform(key, (), minval=-0.3, maxval=0.3)
+
+    def reset_from(self, x):
+        episode = ProbeEpisode(jnp.ones(()), jnp.zeros((), jnp.int32), x)
+        zero = jnp.zeros(())
+        return ProbeState(self._observe(episode), zero, zero, {"closeness": zero}, {"episode": episode})
+
+    def step(self, state, action):
+        before = state.info["episode"]
+        episode = before.replace(step=before.step + 1, x=before.x + 0.025 * action[0])
+        closeness = jnp.exp(-50.0 * (episode.x - 0.1) ** 2)
+        done = (episode.step >= 120).astype(jnp.float32)
+        return ProbeState(self._observe(episode), closeness / 120, done, {"closeness": closeness}, {"episode": episode})
+
+    def _observe(self, episode):
+        policy = jnp.zeros(8).at[0].set(episode.step / 120).at[1].set(episode.x)
+        return {"policy": policy, "critic": policy}
+
+
+def blind_guide():
+    """A guide that suggests nothing."""
+    return guide_from(PICK_UP, lifts(), GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0))
+
+
+def test_ppo_learns_to_depend_on_its_observation():
+    guide = blind_guide()
+    guide = type(guide)(**(vars(guide) | {"velocity": np.zeros_like(guide.velocity)}))
+    config = PPOConfig(envs=32, steps=32 * 120 * 25, epochs=4, minibatches=4, learning_rate=3e-3)
+    ppo = PPO(Probe(), Networks(8, guide, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config)
+    state, iterate = ppo.init(jax.random.PRNGKey(0)), jax.jit(ppo.iterate)
+    returns = []
+    for _ in range(config.iterations):
+        state, metrics = iterate(state)
+        returns.append(float(metrics["train/return"]))
+    assert returns[0] < 0.5
+    assert returns[-1] > 0.85
+
+
+def test_members_of_a_population_equal_single_runs():
+    networks = Networks(8, blind_guide(), NetworkConfig(hidden=(16,)))
+    ppo = PPO(Probe(), networks, PPOConfig(envs=8, steps=8 * 120 * 2, epochs=1, minibatches=2))
+    keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(3)])
+    together, _ = jax.jit(jax.vmap(lambda key: ppo.iterate(ppo.init(key))))(keys)
+    alone, _ = jax.jit(lambda key: ppo.iterate(ppo.init(key)))(keys[1])
+    for many, one in zip(jax.tree.leaves(together.parameters), jax.tree.leaves(alone.parameters), strict=True):
+        np.testing.assert_allclose(many[1], one, atol=1e-5)
+
+
+def test_the_guide_follows_the_most_typical_demonstration_and_not_the_mean():
+    outlier = lift(height=0.9, drift=0.8)
+    demos = stack([outlier, lift(0.2), lift(0.22)])
+    assert most_typical(references(demos)) in (1, 2)
+    guide = guide_from(PICK_UP, demos, GuideConfig())
+    assert np.abs(guide.position[:, 0]).max() < 1e-6
+    assert 0.15 < np.ptp(guide.position[:, 2]) < 0.25
+
+
+def test_the_guide_closes_before_the_contact_and_ends_as_the_action_ends():
+    guide = guide_from(PICK_UP, lifts(), GuideConfig())
+    closed = guide.grip < 0.0
+    # Contact at 3 s (row 36), 0.4 s earlier is row 31; picking up ends closed.
+    assert not closed[:31].any() and closed[31:].all()
+    assert np.tanh(guide.grip[-1]) == -1.0
+
+
+def test_the_guide_holds_an_object_that_starts_in_the_hand():
+    one = lift()
+    position = np.concatenate([one.position, np.zeros((121, 1, 3), np.float32)], axis=1)
+    two = Demonstration(
+        position=position,
+        wxyz=np.concatenate([one.wxyz, one.wxyz[:, 1:]], axis=1),
+        grip=np.where(np.arange(121) < 80, one.grip, 0.0),
+        acting=one.acting,
+        half_extents=np.concatenate([one.half_extents, one.half_extents[1:]]),
+        dt=one.dt,
+    )
+    grip = guide_from(action_named("put_onto"), stack([two]), GuideConfig()).grip
+    assert (grip[:80] < 0.0).all() and (grip[80:] > 0.0).all()
+
+
+@pytest.fixture(scope="module")
+def env():
+    return make_env(PICK_UP, lifts(), TINY)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "seed0"
+    return folder, train(Probe(), lifts(), TINY, folder)
+
+
+def fresh_policy(env, **changes):
+    """A policy with a random network, and the networks and state that it was exported from."""
+    networks = Networks(env.observation_size["critic"], guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
+    state = PPO(env, networks, TINY.ppo).init(jax.random.PRNGKey(5)).replace(**changes)
+    return networks.export(state.parameters, state.statistics, "pick_up", {}), networks, state
+
+
+def test_policy_file_benchmark_and_training_agree(trained):
+    generator = np.random.default_rng(0)
+    obs = generator.uniform(-1.0, 1.0, (256, 8)).astype(np.float32)
+    obs[:, 0] = generator.integers(0, 120, 256) / 120
+    obs[:, 7] = generator.uniform(0.0, 0.075, 256)
+    policy = load_policy(trained[0] / "policy.npz")
+    np.testing.assert_allclose(jax.jit(lambda o: policy.act(o, jnp))(obs), policy.act(obs), atol=1e-5)
+    # What training would do greedily, with its own networks and statistics.
+    exported, networks, state = fresh_policy(Probe())
+    greedy = jnp.tanh(networks.actor(state.parameters, state.statistics, obs)[:, :7])
+    np.testing.assert_allclose(exported.act(obs), greedy, atol=1e-5)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(trained, tmp_path):
+    _, straight = trained
+    asked = []
+    stopped = train(Probe(), lifts(), TINY, tmp_path, stopped=lambda: len(asked) == 1 or asked.append(1))
+    assert not stopped.complete
+    assert load_policy(tmp_path / "policy.npz").action == "pick_up"
+    resumed = train(Probe(), lifts(), TINY, tmp_path, resume=True)
+    assert resumed.complete
+    for (a, _), (b, _) in zip(straight.policy.layers, resumed.policy.layers, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(resumed.history["steps"]) == 3
+
+
+def test_resume_needs_a_run_of_the_same_configuration(trained, tmp_path):
+    with pytest.raises(UserError, match="nothing to resume"):
+        train(Probe(), lifts(), TINY, tmp_path / "none", resume=True)
+    other = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 4, epochs=1, minibatches=2), checkpoint_every=1)
+    with pytest.raises(UserError, match="another configuration"):
+        train(Probe(), lifts(), other, trained[0], resume=True)
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_policy(tmp_path):
+    wild = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2, learning_rate=float("nan")))
+    with pytest.raises(UserError, match="diverged"):
+        train(Probe(), lifts(), wild, tmp_path)
+    assert load_policy(tmp_path / "policy.npz").action == "pick_up"
+
+
+def test_ctrl_c_asks_the_training_to_end():
+    console = Console()
+    with console.training(100) as watch:
+        assert not watch.stopped()
+        signal.raise_signal(signal.SIGINT)
+        assert watch.stopped()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_rollout_judges_every_start(env):
+    heights, radii = jnp.asarray([[0.07], [0.09]]), jnp.asarray([[0.042], [0.048]])
+    starts = jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(heights, radii)
+    trajectory, success, returns = make_rollout(env)(fresh_policy(env)[0], starts)
+    assert trajectory.object_position.shape == (2, 121, 1, 3)
+    np.testing.assert_allclose(trajectory.object_position[:, 0, 0, 2], [0.035, 0.045], atol=1e-6)
+    # The guide alone already lifts from the start without noise.
+    assert success.ok.all() and (returns > 0.6).all()

@@ -11,6 +11,9 @@ from real2sim_jax.robot.rotations import multiply, wxyz_from_azimuth_elevation, 
 
 Array = Any
 
+GRIP_FORCE_N = 20.0
+"""Of one finger, as in the simulator."""
+
 
 class ArmError(ValueError):
     """An arm or a recording that cannot be used, with the reason in one line."""
@@ -40,16 +43,19 @@ class Command:
     """(3,) rad/s of the gripper frame about world axes."""
     opening: float
     """m of one finger from the middle."""
+    force: float = GRIP_FORCE_N
+    """N that one finger may press with."""
 
 
 class Arm(Protocol):
     """A back end: anything with these three methods, called once per control period in this order.
 
-    A back end whose own limits are lower than the controller's (joint speeds, say) scales the twist down itself.
+    A back end whose own limits are lower than the controller's (joint speeds, say) scales the twist down itself. One
+    that moves on by itself must come to rest when no command arrives for `Limits.command_timeout_s`.
     """
 
-    def read(self) -> ArmState:
-        """Return the present state; the controller stops the arm when it is not finite."""
+    def read(self) -> ArmState | None:
+        """Return the newest state, None where none has come; must not block for long. ArmError ends the run."""
         ...
 
     def send(self, command: Command) -> None:
@@ -57,8 +63,26 @@ class Arm(Protocol):
         ...
 
     def stop(self) -> None:
-        """Bring the arm to rest and hold it there; called at every end of a run, errors included."""
+        """Bring the arm to rest and hold it there; called at every end of a run, errors included, on any thread."""
         ...
+
+
+class DryArm:
+    """Any arm, looked at and never moved."""
+
+    def __init__(self, arm: Arm):
+        """Take the arm whose state is read."""
+        self.arm = arm
+
+    def read(self) -> ArmState | None:
+        """Return the arm's state."""
+        return self.arm.read()
+
+    def send(self, command: Command) -> None:
+        """Take the command and do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing: the arm was not moved."""
 
 
 class SimulatedArm:

@@ -1,34 +1,55 @@
-"""What the robot may be told to do: every command passes through here."""
+"""Every bound that a robot keeps to, with its unit, and the shape of the gripper that must not touch the table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmState, Command, moved
+from real2sim_jax.robot.arms import ArmState
 from real2sim_jax.robot.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
-from real2sim_jax.robot.rotations import rotate
 
-# Corners of the gripper, fingers fully open, in its frame, m: the palm's front and back face and the fingertips.
-_SIGNS = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)])
+# The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.
 PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M, PALM_BACK_M = 0.0315, 0.102, -0.0816, -0.1736
 FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M = 0.01, MAX_OPENING_M + 0.02, 0.0384
-GRIPPER_CORNERS = np.concatenate(
-    [
-        np.column_stack([_SIGNS * (half_x, half_y), np.full(4, z)])
-        for half_x, half_y, z in (
-            (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_BACK_M),
-            (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M),
-            (FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M),
-        )
-    ]
+GRIPPER_RECTANGLES = (
+    (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_BACK_M),
+    (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M),
+    (FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M),
 )
+_SIGNS = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)])
+GRIPPER_CORNERS = np.concatenate([np.column_stack([_SIGNS * (x, y), np.full(4, z)]) for x, y, z in GRIPPER_RECTANGLES])
+
+
+@dataclass(frozen=True)
+class JointLimits:
+    """Bounds of a seven-joint arm; the defaults lie within those of both Franka arms, Panda and FR3."""
+
+    low_rad: tuple[float, ...] = (-2.65, -1.66, -2.8, -2.95, -2.7, 0.64, -2.8)
+    high_rad: tuple[float, ...] = (2.65, 1.66, 2.8, -0.25, 2.7, 3.65, 2.8)
+    speed_rad_s: tuple[float, ...] = (1.3, 1.3, 1.3, 1.3, 1.8, 1.8, 1.8)
+    """60 to 70 % of the published 2.175 and 2.61 rad/s."""
+    acceleration_rad_s2: tuple[float, ...] = (10.0, 7.0, 10.0, 10.0, 12.0, 15.0, 15.0)
+    """Also how hard the joints brake; the published limits are 15, 7.5, 10, 12.5, 15, 20, 20."""
+    jerk_rad_s3: tuple[float, ...] = (5000.0, 3500.0, 5000.0, 5000.0, 6000.0, 7500.0, 7500.0)
+    singular_value: float = 0.08
+    """Below this smallest singular value of the Jacobian (m and rad mixed) the twist is slowed in proportion."""
+    slowest_share: float = 0.1
+    """The twist is never slowed below this share near a singularity, so that the arm can leave it."""
+
+    def __post_init__(self):
+        for item in fields(self):
+            if not np.isfinite(getattr(self, item.name)).all():
+                raise ValueError(f"joint limit {item.name}: expected finite numbers")
+        if not (np.array(self.low_rad) < self.high_rad).all():
+            raise ValueError("joint limits: expected low_rad below high_rad")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of motion in the task frame; the defaults leave everything that the policy learned to do.
+    """Bounds of motion in the task frame, and of what may be late.
 
-    A twist is shortened, never turned: the largest speeds hold for its norm.
+    A twist is shortened, never turned: speeds, accelerations and jerks hold for the norms of the linear and of the
+    angular part. Jerk is the change of acceleration from one control period to the next, per period. Braking keeps
+    to the same bounds. ValueError on a bound that is not a positive finite number.
     """
 
     workspace_low_m: tuple[float, float, float] = (-0.6, -0.6, 0.0)
@@ -39,68 +60,63 @@ class Limits:
     """Height above the table that the lowest point of the open gripper keeps."""
     linear_m_s: float = float(np.sqrt(3.0) * MAX_LINEAR_M_S)
     angular_rad_s: float = float(np.sqrt(3.0) * MAX_ANGULAR_RAD_S)
+    linear_m_s2: float = 4.0
+    angular_rad_s2: float = 25.0
+    linear_m_s3: float = 100.0
+    angular_rad_s3: float = 600.0
     opening_m: float = MAX_OPENING_M
     """Largest distance of one finger from the middle."""
+    grip_force_n: float = 20.0
+    """Largest force of one finger."""
+    state_timeout_s: float = 0.25
+    """A state that is missing, unchanged or no pose brakes at once; for this long, it ends the run."""
+    policy_timeout_s: float = 0.05
+    """A policy that thinks longer than this is not listened to in that period."""
+    command_timeout_s: float = 0.25
+    """An arm that gets no command for this long stops by itself; a control loop this late is ended."""
+    joints: JointLimits = field(default_factory=JointLimits)
+    """For arms whose joints are controlled from here."""
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not 0.0 < value < np.inf and name != "table_clearance_m":
+                raise ValueError(f"limit {name} = {value}: expected a finite number above 0")
+        if not np.isfinite([*self.workspace_low_m, *self.workspace_high_m, self.table_clearance_m]).all():
+            raise ValueError("limits of the workspace: expected finite numbers")
+        if not (np.array(self.workspace_low_m) < self.workspace_high_m).all():
+            raise ValueError("limits of the workspace: expected the lowest below the highest")
+
+    def linear_drop(self, dt: float) -> float:
+        """Largest change of the linear velocity in one control period, m/s."""
+        # With half the jerk's share, full acceleration can be followed by full braking in the very next period.
+        return min(self.linear_m_s2, 0.5 * self.linear_m_s3 * dt) * dt
+
+    def angular_drop(self, dt: float) -> float:
+        """Largest change of the angular velocity in one control period, rad/s."""
+        return min(self.angular_rad_s2, 0.5 * self.angular_rad_s3 * dt) * dt
 
 
 def lowest_point(wxyz: np.ndarray) -> float:
     """Return the height in m of the lowest point of the open gripper over its frame's origin, for orientation (4,)."""
-    return float(rotate(wxyz[None, :], GRIPPER_CORNERS)[:, 2].min())
+    return lowest_along(up_in_gripper(wxyz))
+
+
+def up_in_gripper(wxyz: np.ndarray | list[float]) -> tuple[float, float, float]:
+    """Return the world's up (3,) in the axes of a gripper of orientation (4,)."""
+    w, x, y, z = (float(part) for part in wxyz)
+    return 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
+
+
+def lowest_along(up: tuple[float, float, float]) -> float:
+    """Return the height in m of the lowest point of the open gripper, for the world's up (3,) in its axes."""
+    a, b, c = abs(up[0]), abs(up[1]), up[2]
+    return min(c * z - a * x - b * y for x, y, z in GRIPPER_RECTANGLES)
 
 
 def is_usable(state: ArmState) -> bool:
     """Whether a measured state is finite and its orientation a unit quaternion to 1 %."""
-    finite = np.isfinite([state.time, *state.position, *state.wxyz, state.opening]).all()
-    return bool(finite) and bool(np.abs(state.wxyz).max() < 2.0 and abs(np.linalg.norm(state.wxyz) - 1.0) < 0.01)
-
-
-def hold(state: ArmState, limits: Limits) -> Command:
-    """Return the command to stay where the arm is."""
-    opening = state.opening if np.isfinite(state.opening) else limits.opening_m
-    return Command(np.zeros(3), np.zeros(3), float(np.clip(opening, 0.0, limits.opening_m)))
-
-
-def limited(state: ArmState, command: Command, limits: Limits, dt: float) -> Command:
-    """Return the command as far as it keeps to the limits for the next dt s.
-
-    A command or state that is not finite, or an orientation that is none, becomes a stop. Outside the workspace or
-    under the clearance, motion that leads further out is cut and motion back is let through.
-    """
-    asked = [*command.linear, *command.angular, command.opening]
-    if not np.isfinite(asked).all() or not is_usable(state):
-        return hold(state, limits)
-    linear = _into_workspace(state, _shortened(command.linear, limits.linear_m_s), limits, dt)
-    angular = _shortened(command.angular, limits.angular_rad_s)
-    opening = float(np.clip(command.opening, 0.0, limits.opening_m))
-    return _above_table(state, Command(linear, angular, opening), limits, dt)
-
-
-def _shortened(vector: np.ndarray, longest: float) -> np.ndarray:
-    vector = np.asarray(vector, float)
-    # Scaled by the largest component first: squares of huge but finite numbers overflow.
-    largest = np.abs(vector).max()
-    if largest == 0.0:
-        return vector
-    norm = largest * np.linalg.norm(vector / largest)
-    return vector if norm <= longest else vector / largest * (longest / np.linalg.norm(vector / largest))
-
-
-def _into_workspace(state: ArmState, linear: np.ndarray, limits: Limits, dt: float) -> np.ndarray:
-    slowest = np.minimum(0.0, (np.asarray(limits.workspace_low_m) - state.position) / dt)
-    fastest = np.maximum(0.0, (np.asarray(limits.workspace_high_m) - state.position) / dt)
-    return np.clip(linear, slowest, fastest)
-
-
-def _above_table(state: ArmState, command: Command, limits: Limits, dt: float) -> Command:
-    _, turned = moved(state, command, dt)
-    angular, needed = command.angular, _needed_climb(state, turned, limits, dt)
-    if command.linear[2] < needed and needed > 0.0:
-        # The rotation would push the gripper into the table: leave it out rather than climb unasked.
-        angular, needed = np.zeros(3), _needed_climb(state, state.wxyz, limits, dt)
-    climb = max(command.linear[2], min(needed, 0.0))
-    return Command(np.array([*command.linear[:2], climb]), angular, command.opening)
-
-
-def _needed_climb(state: ArmState, wxyz: np.ndarray, limits: Limits, dt: float) -> float:
-    """Smallest vertical speed in m/s after which the gripper, turned to wxyz, keeps the clearance."""
-    return (limits.table_clearance_m - state.position[2] - lowest_point(wxyz)) / dt
+    numbers = (state.time, *map(float, state.position), *map(float, state.wxyz), state.opening)
+    # Comparisons with NaN are false; a squared norm outside 0.98..1.02 is a norm off by 1 %.
+    if not all(-1e6 < number < 1e6 for number in numbers):
+        return False
+    return 0.98 < sum(part * part for part in numbers[4:8]) < 1.02

@@ -17,6 +17,10 @@ MAX_OPENING_M = 0.075
 MAX_LINEAR_M_S = 0.3
 MAX_ANGULAR_RAD_S = np.pi
 ACTION_SIZE = 7
+FORCED_AFTER_S = 7.0
+"""From then on the fingers are forced open (closed where the action ends holding), in training and on the robot."""
+HOLDING_ACTIONS = ("pick_up",)
+"""Actions that end with the object held."""
 
 POLICY_FIELDS = (
     "time",
@@ -67,3 +71,10 @@ def command(action: Array) -> tuple[Array, Array, Array]:
     linear = MAX_LINEAR_M_S * action[..., 0:3]
     angular = MAX_ANGULAR_RAD_S * action[..., 3:6]
     return linear, angular, MAX_OPENING_M * 0.5 * (action[..., 6] + 1.0)
+
+
+def forced_opening(action: str, time: float, opening: float, dt: float) -> float:
+    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the action's."""
+    if time < FORCED_AFTER_S - 0.5 * dt:
+        return opening
+    return 0.0 if action in HOLDING_ACTIONS else MAX_OPENING_M

@@ -1,19 +1,23 @@
 """No command exceeds a limit, whatever the policy asks for and wherever the arm is."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax.robot.arms import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.limits import GRIPPER_CORNERS, Limits, limited, lowest_point
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
+from real2sim_jax.robot.motion import Limiter, Twist
+from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
+from tests.robot.conftest import random_policy
 
 DT = 1.0 / 12.0
-LIMITS = Limits(linear_m_s=0.25, angular_rad_s=1.5)
+LIMITS = Limits(linear_m_s=0.25, angular_rad_s=1.5, linear_m_s2=1.5, angular_rad_s2=8.0, linear_m_s3=50.0)
 anything = st.floats(allow_nan=True, allow_infinity=True)
 outputs = st.lists(st.one_of(anything, st.floats(-1, 1)), min_size=7, max_size=7).map(np.array)
 vectors = st.lists(st.floats(-1, 1), min_size=3, max_size=3).map(np.array)
@@ -25,72 +29,192 @@ states = st.builds(
 )
 
 
-def check(state, command, limits=LIMITS):
-    """The limits, read off a command and the pose that it leads to."""
-    assert np.linalg.norm(command.linear) <= limits.linear_m_s * (1 + 1e-9)
-    assert np.linalg.norm(command.angular) <= limits.angular_rad_s * (1 + 1e-9)
-    assert 0.0 <= command.opening <= limits.opening_m
+def controller_with(action, limits=LIMITS):
+    """A controller whose policy puts out what `action` returns."""
+    controller = Controller(random_policy(), limits)
+    controller.forward = SimpleNamespace(act=lambda *state: action())
+    return controller
+
+
+def within_bounds(before, sent, after, limits, dt=DT):
+    """Speed, acceleration, jerk and opening of three commands in a row; arrays (..., 3) or (...,) throughout."""
+    for name, speed, drop, jerk in (
+        ("linear", limits.linear_m_s, limits.linear_m_s2 * dt, limits.linear_m_s3 * dt * dt),
+        ("angular", limits.angular_rad_s, limits.angular_rad_s2 * dt, limits.angular_rad_s3 * dt * dt),
+    ):
+        a, b, c = (np.asarray(getattr(twist, name), float) for twist in (before, sent, after))
+        yield np.linalg.norm(c, axis=-1) <= speed + 1e-9
+        yield np.linalg.norm(c - b, axis=-1) <= drop + 1e-9
+        yield np.linalg.norm(c - 2.0 * b + a, axis=-1) <= jerk + 1e-9
+
+
+def keeps_position(state, command, limits=LIMITS):
+    """Whether the pose that a command leads to is inside, or no further out than the arm is."""
     position, wxyz = moved(state, command, DT)
     low, high = np.array(limits.workspace_low_m), np.array(limits.workspace_high_m)
-    # An axis that is outside already may stay there but never gets further away.
-    assert (position >= np.minimum(low, state.position) - 1e-9).all()
-    assert (position <= np.maximum(high, state.position) + 1e-9).all()
+    inside = (position >= np.minimum(low, state.position) - 1e-8) & (
+        position <= np.maximum(high, state.position) + 1e-8
+    )
     height, before = position[2] + lowest_point(wxyz), state.position[2] + lowest_point(state.wxyz)
-    assert height >= min(limits.table_clearance_m, before) - 1e-9
+    return bool(inside.all()) and height >= min(limits.table_clearance_m, before) - 1e-8
 
 
-@given(states, outputs)
-def test_no_command_exceeds_a_limit(state, output):
-    check(state, limited(state, Command(output[:3], output[3:6], float(output[6])), LIMITS, DT))
+def check(state, command, limits=LIMITS):
+    """The bounds of the first command of a run, which starts at rest."""
+    assert all(within_bounds(Twist(), Twist(), command, limits))
+    assert 0.0 <= command.opening <= limits.opening_m and 0.0 <= command.force <= limits.grip_force_n
+    assert keeps_position(state, command, limits)
+
+
+@given(states, outputs, st.one_of(anything, st.floats(0, 50)))
+def test_no_command_exceeds_a_limit(state, output, force):
+    wanted = Command(output[:3], output[3:6], float(output[6]), force)
+    check(state, Limiter(LIMITS, DT).limit(state, wanted))
 
 
 @given(states, outputs)
 def test_no_policy_output_exceeds_a_limit(state, output):
-    policy = SimpleNamespace(act=lambda obs: output, dt=DT)
-    check(state, Controller(policy, LIMITS).step(state).command)
+    check(state, controller_with(lambda: output).step(state).command)
+
+
+@given(st.lists(st.tuples(states, outputs), min_size=3, max_size=12))
+def test_no_row_of_states_and_outputs_exceeds_a_limit(rows):
+    """States that jump about: then there may be no room to brake, but the arm brakes as hard as it may."""
+    limiter, twists = Limiter(LIMITS, DT), [Twist(), Twist()]
+    for state, output in rows:
+        last = limiter.last
+        sent = limiter.limit(state, Command(output[:3], output[3:6], float(output[6])))
+        twists.append(limiter.last)
+        assert all(within_bounds(*twists[-3:], LIMITS))
+        assert keeps_position(state, sent) or is_full_brake(last, limiter.last)
+
+
+def is_full_brake(last, sent, limits=LIMITS):
+    """Whether both parts of a twist went towards zero by all that the accelerations allow."""
+    pairs = (
+        (last.linear, sent.linear, limits.linear_drop(DT)),
+        (last.angular, sent.angular, limits.angular_drop(DT)),
+    )
+    return all(np.isclose(np.linalg.norm(b), max(0.0, np.linalg.norm(a) - drop), atol=1e-9) for a, b, drop in pairs)
 
 
 @given(states, st.lists(anything, min_size=8, max_size=8).map(np.array))
 def test_a_state_that_is_no_pose_stops_the_arm(state, noise):
     broken = ArmState(noise[0], noise[1:4], np.where(np.isfinite(noise[4:8]), np.nan, noise[4:8]), 0.02)
-    policy = SimpleNamespace(act=lambda obs: np.ones(7), dt=DT)
-    sent = Controller(policy, LIMITS).step(broken).command
+    sent = controller_with(lambda: np.ones(7)).step(broken).command
     assert not sent.linear.any() and not sent.angular.any() and sent.opening == 0.02
 
 
 @given(states, outputs, st.integers(0, 6), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_not_a_number_is_a_stop(state, output, index, value):
     output[index] = value
-    sent = limited(state, Command(output[:3], output[3:6], float(output[6])), LIMITS, DT)
+    sent = Limiter(LIMITS, DT).limit(state, Command(output[:3], output[3:6], float(output[6])))
     assert not sent.linear.any() and not sent.angular.any() and sent.opening == state.opening
+
+
+@given(states, st.lists(outputs, min_size=1, max_size=6))
+def test_every_stop_is_monotone_straight_and_ends(state, before):
+    limiter = Limiter(LIMITS, DT)
+    for output in before:
+        limiter.limit(state, Command(output[:3], output[3:6], float(output[6])))
+    opening, speeds = limiter.opening, [limiter.last]
+    for _ in range(100):
+        limiter.brake(None)
+        speeds.append(limiter.last)
+    for name in ("linear", "angular"):
+        path = np.array([getattr(twist, name) for twist in speeds])
+        norms = np.linalg.norm(path, axis=-1)
+        assert (np.diff(norms) <= 1e-12).all() and norms[-1] == 0.0
+        np.testing.assert_allclose(np.cross(path, path[0]), 0.0, atol=1e-9)
+    # The fingers keep what they hold.
+    assert opening is None or limiter.brake(state).opening == opening
 
 
 @given(outputs, st.floats(-1, 1), st.floats(-1, 1))
 def test_a_whole_run_stays_above_the_table_and_in_the_workspace(output, azimuth, elevation):
-    policy = SimpleNamespace(act=lambda obs: np.clip(output, -1, 1), dt=DT)
     arm = SimulatedArm((0.0, 0.0, 0.3), np.pi * azimuth, elevation, DT)
     seen = []
-    run(Controller(policy, LIMITS), arm, 36, seen.append)
+    run(controller_with(lambda: np.clip(output, -1, 1)), arm, 36, seen.append)
     for step in seen:
         assert step.state.position[2] + lowest_point(step.state.wxyz) >= LIMITS.table_clearance_m - 1e-9
         assert (np.abs(step.state.position[:2]) <= 0.6 + 1e-9).all()
 
 
+def random_walk(count, seed, limits):
+    """Commands (N, 6), lowest points (N,) and positions (N, 3) of an arm that follows a policy of noise.
+
+    The noise asks for anything: huge and tiny, held for a while or changing, one time in twenty nothing finite. A
+    hundred steps are one run.
+    """
+    rng = np.random.default_rng(seed)
+    wild = rng.normal(size=(count, 7)) * 10.0 ** rng.uniform(-3, 6, (count, 1))
+    wild[rng.random(count) < 0.05, rng.integers(0, 7)] = np.nan
+    wild = np.repeat(wild[::3], 3, axis=0)[:count]
+    twists, poses = np.zeros((count, 6)), np.zeros((count, 7))
+    for i in range(count):
+        if i % 100 == 0:
+            limiter = Limiter(limits, DT)
+            wxyz = wxyz_from_azimuth_elevation(*rng.uniform((-3.1, -1.4), (3.1, 1.4)))
+            state = ArmState(0.0, rng.uniform((-0.55, -0.55, 0.3), 0.55), wxyz, 0.05)
+        sent = limiter.limit(state, Command(wild[i, :3], wild[i, 3:6], wild[i, 6]))
+        position, wxyz = moved(state, sent, DT)
+        state = ArmState(0.0, position, wxyz, 0.05)
+        twists[i], poses[i] = (*sent.linear, *sent.angular), (*position, *wxyz)
+    lowest = poses[:, 2] + rotate(poses[:, None, 3:], GRIPPER_CORNERS)[..., 2].min(axis=-1)
+    return twists.reshape(-1, 100, 6), lowest, poses[:, :3]
+
+
+def violations(count, seed, limits):
+    twists, lowest, positions = random_walk(count, seed, limits)
+    padded = np.concatenate([np.zeros((len(twists), 2, 6)), twists], axis=1)
+    rows = [SimpleNamespace(linear=part[..., :3], angular=part[..., 3:]) for part in (padded[:, :-2], padded[:, 1:-1])]
+    bounds = within_bounds(*rows, SimpleNamespace(linear=twists[..., :3], angular=twists[..., 3:]), limits)
+    low, high = np.array(limits.workspace_low_m) - 1e-6, np.array(limits.workspace_high_m) + 1e-6
+    inside = ((positions >= low) & (positions <= high)).all(axis=-1)
+    return sum(int((~np.asarray(ok)).sum()) for ok in (*bounds, inside, lowest >= limits.table_clearance_m - 1e-6))
+
+
+@pytest.mark.parametrize("limits", [Limits(), LIMITS], ids=["default", "tight"])
+def test_twenty_thousand_random_steps_violate_nothing(limits):
+    assert violations(20_000, 0, limits) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("limits", [Limits(), LIMITS], ids=["default", "tight"])
+def test_a_million_random_steps_violate_nothing(limits):
+    assert violations(1_000_000, 1, limits) == 0
+
+
 def test_commands_within_the_limits_pass_unchanged():
     state = ArmState(0.0, np.array([0, 0, 0.3]), wxyz_from_azimuth_elevation(np.array(1.0), np.array(0.3)), 0.05)
-    wanted = Command(np.array([0.1, -0.1, -0.05]), np.array([0.5, 0.2, -0.3]), 0.01)
-    sent = limited(state, wanted, LIMITS, DT)
+    wanted = Command(np.array([0.1, -0.03, -0.05]), np.array([0.5, 0.2, -0.3]), 0.01, 15.0)
+    sent = Limiter(LIMITS, DT).limit(state, wanted)
     np.testing.assert_allclose(sent.linear, wanted.linear)
     np.testing.assert_allclose(sent.angular, wanted.angular)
-    assert sent.opening == wanted.opening
+    assert (sent.opening, sent.force) == (wanted.opening, wanted.force)
 
 
 def test_speeds_are_shortened_and_not_turned():
     state = ArmState(0.0, np.array([0, 0, 0.3]), np.array([1.0, 0, 0, 0]), 0.05)
-    sent = limited(state, Command(np.array([3e200, 0, 4e200]), np.array([0.0, 30, 40]), 0.5), LIMITS, DT)
+    limiter = Limiter(replace(LIMITS, linear_m_s2=9.0, angular_rad_s2=90.0, linear_m_s3=900.0, angular_rad_s3=9e3), DT)
+    sent = limiter.limit(state, Command(np.array([3e200, 0, 4e200]), np.array([0.0, 30, 40]), 0.5))
     np.testing.assert_allclose(sent.linear, [0.15, 0, 0.2])
     np.testing.assert_allclose(sent.angular, [0, 0.9, 1.2])
     assert sent.opening == LIMITS.opening_m
+
+
+def test_speed_builds_up_by_the_acceleration_and_sheds_by_it():
+    limiter = Limiter(LIMITS, DT)
+    state = ArmState(0.0, np.array([0, 0, 0.3]), np.array([1.0, 0, 0, 0]), 0.05)
+    speeds = [limiter.limit(state, Command(np.array([1.0, 0, 0]), np.zeros(3), 0.05)).linear[0] for _ in range(3)]
+    np.testing.assert_allclose(speeds, [0.125, 0.25, 0.25])
+    np.testing.assert_allclose([limiter.brake(state).linear[0] for _ in range(3)], [0.125, 0.0, 0.0], atol=1e-12)
+
+
+def test_a_low_jerk_slows_the_acceleration():
+    limits = Limits(linear_m_s3=12.0)
+    np.testing.assert_allclose(limits.linear_drop(DT), 0.5 * 12.0 * DT * DT)
 
 
 def test_a_level_gripper_touches_the_table_with_its_palm():
@@ -101,9 +225,28 @@ def test_a_level_gripper_touches_the_table_with_its_palm():
     np.testing.assert_allclose([lowest_point(down), lowest_point(up)], [-0.0384, -0.1736], atol=1e-9)
 
 
+@given(vectors)
+def test_the_lowest_point_is_the_lowest_corner(rotvec):
+    wxyz = wxyz_from_rotvec(np.pi * rotvec)
+    np.testing.assert_allclose(lowest_point(wxyz), rotate(wxyz[None], GRIPPER_CORNERS)[:, 2].min(), atol=1e-12)
+
+
 def test_the_robot_knows_the_simulated_gripper():
     palm, fingers = GRIPPER_CORNERS[:8], GRIPPER_CORNERS[8:]
     np.testing.assert_allclose(np.abs(palm[:, :2]), np.tile(PALM_HALF[:2], (8, 1)))
     np.testing.assert_allclose(np.unique(palm[:, 2].round(9)), [PALM_CENTER - PALM_HALF[2], PALM_CENTER + PALM_HALF[2]])
     outer = (FINGER_HALF[0], 0.075 + 2 * FINGER_HALF[1])
     np.testing.assert_allclose(np.abs(fingers), np.tile([*outer, FINGER_TIP], (4, 1)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"linear_m_s": 0.0}, {"angular_rad_s2": np.nan}, {"workspace_low_m": (1.0, 0.0, 0.0)}]
+)
+def test_limits_that_are_none_are_refused(wrong):
+    with pytest.raises(ValueError, match="limit"):
+        Limits(**wrong)
+
+
+def test_joint_limits_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="joint limit"):
+        JointLimits(low_rad=(3.0,) * 7)

@@ -59,7 +59,7 @@ def test_csv_log_has_a_named_column_for_each_number(policy_file, tmp_path, capsy
     log = tmp_path / "log.csv"
     assert main([str(policy_file), "--steps", "5", "--log", str(log), "--start", "0.1,0,0.2,180,10"]) == 0
     rows = [line.split(",") for line in log.read_text().splitlines()]
-    assert len(rows) == 6 and {len(row) for row in rows} == {16}
+    assert len(rows) == 6 and {len(row) for row in rows} == {34} and len(set(rows[0])) == 34
     assert rows[0][:2] == ["time", "gripper_x"] and float(rows[1][1]) == 0.1
     assert list(tmp_path.glob(".*")) == []
 

@@ -16,6 +16,7 @@ from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.observation import FEATURE_SIZE, features, observation
 from real2sim_jax.robot.policy import MAX_BYTES, PolicyError, load_policy, save_policy
 from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, wxyz_from_azimuth_elevation
+from real2sim_jax.robot.scalar import Forward
 from tests.robot.conftest import random_policy
 
 
@@ -183,3 +184,13 @@ def test_a_provenance_that_is_no_table_is_refused(policy_file, provenance):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PolicyError, match="found none"):
         load_policy(tmp_path / "absent.npz")
+
+
+def test_the_forward_pass_in_plain_floats_is_the_same(policy):
+    rng = np.random.default_rng(1)
+    forward = Forward(policy)
+    for time in rng.uniform(0, 10, 200):
+        wxyz, position = rng.normal(size=4), rng.normal(0, 0.2, 3)
+        wxyz, opening = wxyz / np.linalg.norm(wxyz), rng.uniform(0, 0.075)
+        obs = observation(np.array(time), position, wxyz, np.array(opening))
+        np.testing.assert_allclose(forward.act(time, position, wxyz, opening), policy.act(obs), atol=1e-5)

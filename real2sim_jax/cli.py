@@ -239,7 +239,9 @@ def _at_least_one(name: str, value: int) -> None:
 def _train_config(options: Train) -> Any:
     from real2sim_jax.learning.train import TrainConfig
     from real2sim_jax.simulation.env import EPISODE_STEPS
+    from real2sim_jax.simulation.physics import check_physics
 
+    check_physics(options.physics)
     for name in ("envs", "rows"):
         _at_least_one(f"--{name}", getattr(options, name))
     ppo = TrainConfig().ppo

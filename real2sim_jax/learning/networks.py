@@ -22,12 +22,14 @@ from real2sim_jax.robot.observation import (
     ACTION_SIZE,
     CONTROL_HZ,
     FEATURE_SIZE,
+    MAX_OPENING_M,
     features,
 )
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.simulation.env import FORCED_AFTER_S
 from real2sim_jax.simulation.reward import Reference, RewardConfig, references
+from real2sim_jax.simulation.starts import lowest_point
 from real2sim_jax.types import Demonstration
 
 CERTAIN = 20.0
@@ -61,6 +63,10 @@ class GuideConfig:
     grasp_height_m: float = 0.036
     """Where the guide grasps objects that stand on the table: low enough for the flattest, high enough for a level
     gripper to clear the table."""
+    clearance_m: float = 0.004
+    """Least height of the gripper's lowest point."""
+    steepest_deg: float = 75.0
+    """Largest elevation; beyond 85 deg nothing is paid."""
 
 
 @struct.dataclass
@@ -156,6 +162,7 @@ def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Gui
     # The hand holds the demonstrated object's centre; ours is usually lower.
     hand[:, 2] += config.grasp_height_m - chosen.object_half_height[:, 0]
     hand[:, 2] = np.maximum(hand[:, 2], config.grasp_height_m)
+    wxyz = _clear_of_table(hand, chosen.azimuth, chosen.elevation, config)
     moving = acting[:-1] & acting[1:]
     velocity = np.zeros_like(hand)
     velocity[:-1] = np.where(moving[:, None], np.diff(hand, axis=0) * CONTROL_HZ, 0.0)
@@ -165,12 +172,23 @@ def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Gui
     grip[round(FORCED_AFTER_S * CONTROL_HZ) :] = -CERTAIN if action.ends_holding else CERTAIN
     tables = {
         "position": hand,
-        "wxyz": wxyz_from_azimuth_elevation(chosen.azimuth, chosen.elevation),
+        "wxyz": wxyz,
         "velocity": velocity,
         "grip": grip,
         "gains": np.asarray([config.position_gain, config.orientation_gain]),
     }
     return Guide(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
+
+
+def _clear_of_table(hand: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray, config: GuideConfig) -> np.ndarray:
+    """Return orientations (K, 4) with which the gripper at `hand` (K, 3) clears the table, raising it where it must.
+
+    A forearm may be thinner than the palm and come from below the object's height; the gripper then comes level.
+    """
+    wxyz = wxyz_from_azimuth_elevation(azimuth, np.clip(elevation, 0.0, np.deg2rad(config.steepest_deg)))
+    lowest = jax.vmap(lowest_point, (0, 0, None))(hand, wxyz, jnp.asarray(MAX_OPENING_M))
+    hand[:, 2] += np.maximum(0.0, config.clearance_m - np.asarray(lowest))
+    return wxyz
 
 
 def most_typical(all_references: Reference) -> int:

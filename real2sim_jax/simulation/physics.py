@@ -58,14 +58,17 @@ class Physics(ABC):
 
 
 def make_physics(name: str, objects: int) -> Physics:
-    """Return a back end by name for one or two objects; UserError when there is none of that name here."""
-    if name == "batch":
-        return BatchPhysics(objects)
-    if name == "mjx":
-        return MjxPhysics(objects)
+    """Return a back end by name for one or two objects; UserError as from `check_physics`."""
+    check_physics(name)
+    return BatchPhysics(objects) if name == "batch" else MjxPhysics(objects)
+
+
+def check_physics(name: str) -> None:
+    """Raise UserError when there is no back end of that name here."""
     if name == "warp":
         raise UserError("physics 'warp' is not available in this version; use 'mjx' on an accelerator or 'batch'")
-    raise UserError(f"unknown physics {name!r}: expected one of {', '.join(BACKENDS)}")
+    if name not in BACKENDS:
+        raise UserError(f"unknown physics {name!r}: expected one of {', '.join(BACKENDS)}")
 
 
 def cylinder_inertia(radii: Array, heights: Array) -> Array:

@@ -1,0 +1,142 @@
+"""The command line as a user meets it: exit codes, one-line errors, and the whole road in small."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from real2sim_jax.cli import main
+from real2sim_jax.files import file_hash
+from real2sim_jax.robot.policy import load_policy
+
+
+def run(*arguments):
+    """Exit code of `real2sim ARGUMENTS`."""
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return stop.value.code or 0
+
+
+def boxes(x, hand=True):
+    """One annotated frame with the object at pixel x."""
+    labels = [{"box2d": {"x1": x, "x2": x + 60, "y1": 120, "y2": 170}, "gt_annotation": "object 0"}]
+    if hand:
+        labels.append({"box2d": {"x1": x + 30, "x2": x + 200, "y1": 100, "y2": 190}, "gt_annotation": "object hand"})
+    return labels
+
+
+@pytest.fixture
+def tracks(tmp_path):
+    """A folder with one small video in the layout that users write."""
+    folder = tmp_path / "tracks"
+    folder.mkdir()
+    frames = [{"name": f"7/{i + 1:04d}.jpg", "labels": boxes(100 + 4 * i)} for i in range(24)]
+    (folder / "something_else_boxes.json").write_text(json.dumps({"7": frames}))
+    (folder / "actions.csv").write_text("video_id,action,width,height\n7,push_left_to_right,427,240\n")
+    return folder
+
+
+def error_line(capsys):
+    """The only line on stderr."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("real2sim: "), lines
+    return lines[0]
+
+
+def test_help_names_the_commands(capsys):
+    assert run("--help") == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("fit", "train", "benchmark", "run", "info"))
+
+
+def test_unknown_action(capsys, tmp_path):
+    assert run("train", "--action", "juggle", "--runs", tmp_path / "runs") == 2
+    assert "expected one of pull_left_to_right" in error_line(capsys)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda folder: shutil.rmtree(folder), "expected"),
+        (lambda folder: [path.unlink() for path in folder.iterdir()], "expected"),
+        (lambda folder: (folder / "something_else_boxes.json").write_text("{not json"), "malformed"),
+        (lambda folder: (folder / "actions.csv").write_text("video_id\n7\n"), "'action' is missing"),
+        (lambda folder: (folder / "actions.csv").write_text("video_id,action\n7,juggle\n"), "juggle"),
+        (lambda folder: (folder / "actions.csv").write_text("video_id,action\n8,pick_up\n"), "no video listed"),
+    ],
+    ids=["missing folder", "empty folder", "malformed JSON", "missing column", "unknown action", "unknown video"],
+)
+def test_wrong_tracks(capsys, tracks, tmp_path, damage, says):
+    damage(tracks)
+    assert run("fit", "--tracks", tracks, "--out", tmp_path / "out") == 2
+    assert says in error_line(capsys)
+    assert not list(tmp_path.glob("out/**/*.csv"))
+
+
+def rewrite(folder, change):
+    path = folder / "something_else_boxes.json"
+    annotations = json.loads(path.read_text())
+    for frame in annotations["7"]:
+        change(frame)
+    path.write_text(json.dumps(annotations))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.update(labels=[]),
+        lambda frame: [label["box2d"].update(x1=float("nan")) for label in frame["labels"]],
+        lambda frame: [label["box2d"].update(x1=5000, x2=5100) for label in frame["labels"]],
+    ],
+    ids=["no object", "NaN boxes", "boxes outside the image"],
+)
+def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change):
+    rewrite(tracks, change)
+    assert run("fit", "--tracks", tracks, "--out", tmp_path / "out") == 2
+    assert "7" in error_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train", "--action", "pick_up", "--steps", "5"), "--steps 5: expected at least"),
+        (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
+        (("train", "--action", "pick_up", "--envs", "0"), "--envs 0"),
+        (("benchmark",), "--policy FILE or --action NAME"),
+        (("benchmark", "--policy", "none.npz"), "expected a policy file, found none"),
+        (("run", "--policy", "none.npz"), "expected a policy file"),
+        (("info", "nothing"), "found nothing"),
+        (("fit",), "--tracks FOLDER or --action NAME"),
+    ],
+)
+def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_whole_road_in_small(capsys, tmp_path):
+    road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4)
+    assert run(*road) == 0
+    shown = capsys.readouterr().out
+    assert "unrandomised start" in shown and "easy: success" in shown
+    videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"
+    for name in ("boxes.npz", "track.npz", "states.csv", "fit.gif"):
+        assert (videos / "synthetic0" / name).stat().st_size > 0
+    names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
+    for name in (*names, "success_easy.png"):
+        assert (seed / name).stat().st_size > 0
+    assert not list(tmp_path.rglob(".*")), "temporary files left"
+    policy = load_policy(seed / "policy.npz")
+    assert policy.provenance["parents"] == {"demos": file_hash(videos / "demos.npz")}
+    # The benchmark of the shipped file says the same again.
+    before = (seed / "report_easy.json").read_bytes()
+    assert run("benchmark", "--action", "pick_up", "--runs", tmp_path, "--rows", 4) == 0
+    assert (seed / "report_easy.json").read_bytes() == before
+    assert run("run", "--action", "pick_up", "--runs", tmp_path, "--log", tmp_path / "log.npz") == 0
+    assert run("info", tmp_path) == 0
+    with np.load(tmp_path / "log.npz") as log:
+        assert len(log[log.files[0]]) == 120

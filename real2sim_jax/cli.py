@@ -93,10 +93,11 @@ class Train:
         folder = layout.seed(self.seed)
         with console.status("benchmark"):
             nominal = pipeline.rollout_stage(action, outcome.policy, demos, config, folder)
-            reports = pipeline.benchmark_stage(
-                action, folder / "policy.npz", ("easy", "hard"), folder, self.physics, self.seed, self.rows
-            )
-        _show_success(console, action, reports, nominal)
+            guide = pipeline.guide_path(layout, self.seed)
+            policies = {folder / "policy.npz": folder, guide: guide.parent}
+            specs = ("easy", "hard")
+            reports = pipeline.benchmark_stage(action, policies, specs, self.physics, self.seed, self.rows)
+        _show_success(console, action, reports[:2], nominal, reports[2:])
         _show_artefacts(console, layout.folder, folder)
         return 0
 
@@ -134,8 +135,8 @@ class Benchmark:
         _at_least_one("--rows", self.rows)
         with console.status("benchmark"):
             out = self.out or path.parent
-            reports = pipeline.benchmark_stage(action, path, (self.spec,), out, self.physics, self.seed, self.rows)
-        _show_success(console, action, reports, None)
+            reports = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
+        _show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.json, success_{reports[0].spec}.png")
         return 0
 
@@ -276,12 +277,21 @@ def _show_fits(console: Any, fits: Any) -> None:
         console.say(f"skipped {video}: {reason}")
 
 
-def _show_success(console: Any, action: Action, reports: Sequence[Any], nominal: tuple[int, int] | None) -> None:
+def _show_success(
+    console: Any,
+    action: Action,
+    reports: Sequence[Any],
+    nominal: tuple[int, int] | None = None,
+    guide: Sequence[Any] = (),
+) -> None:
     from real2sim_jax.benchmark.report import summary_rows
 
     rows = [] if nominal is None else [("unrandomised start", f"{nominal[0]} / {nominal[1]}", "")]
     for report in reports:
         rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in summary_rows(report)]
+    for report in guide:
+        _, count, share = summary_rows(report)[0]
+        rows.append((f"{report.spec}: success before training", count, share))
     console.table(f"{action.name}: success", ("start states", "episodes", "rate [95 % interval]"), rows)
 
 

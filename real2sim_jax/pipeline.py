@@ -1,6 +1,6 @@
 """The stages one after another, each reading and writing the artefacts of the runs folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from real2sim_jax.fitting.fit import FitConfig, fit_tracks
 from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train
 from real2sim_jax.perception.annotations import read_tracks
 from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.robot.policy import Policy, load_policy
+from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
@@ -60,30 +60,37 @@ class Fits:
     """Why a video has no track."""
 
 
-def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str]]:
-    """Return the observed tracks by video id, and the reasons for those skipped; UserError when none is left."""
+def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
+    """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
+
+    UserError when no track is left.
+    """
     if source.tracks is not None:
         name = action.name if action else None
-        return read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
+        tracks, skipped = read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
+        return tracks, skipped, {}
     if action is None:
         raise UserError("expected --tracks FOLDER or --action NAME; got neither")
     if source.videos:
-        raise UserError(
-            "--videos chooses among the videos of --tracks FOLDER; without it there are only synthetic ones"
-        )
+        raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
     scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
-    return {f"synthetic{i}": (action, observed) for i, (observed, _) in enumerate(scenes)}, {}
+    named = {f"synthetic{i}": scene for i, scene in enumerate(scenes)}
+    observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
+    return observed, {}, {name: truth for name, (_, truth) in named.items()}
 
 
 def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
     """Fit every video of a source; write boxes.npz, track.npz, states.csv and fit.gif below out/VIDEO.
 
-    A video whose boxes and configuration have not changed is not fitted again. UserError when no video can be fitted.
+    Synthetic videos get truth.npz too. A video whose boxes and configuration have not changed is not fitted again.
+    UserError when no video can be fitted.
     """
-    observed, skipped = read_source(source, action)
+    observed, skipped, truth = read_source(source, action)
     config = FitConfig()
     for video, (_, track) in observed.items():
         save(out / video / "boxes.npz", track)
+    for video, track in truth.items():
+        save(out / video / "truth.npz", track)
     done = {video: _fresh(out / video, config) for video in observed}
     missing = {video: pair for video, pair in observed.items() if done[video] is None}
     if missing:
@@ -135,37 +142,38 @@ def train_stage(
         outcome = train(
             env, demos, config, folder, parents=parents, resume=resume, report=watch.report, stopped=watch.stopped
         )
+    save_policy(guide_path(layout, config.seed), outcome.first_policy)
     curves = {name: value for name, value in outcome.history.items() if name.startswith(("train/", "reward/"))}
     if curves:
         save_learning_curves(folder / "curves.png", curves, outcome.history["steps"])
     return outcome
 
 
+def guide_path(layout: RunLayout, seed: int) -> Path:
+    """Where the policy lies that a run started from: the guide with an untrained network, as a baseline."""
+    return layout.seed(seed) / "guide" / "policy.npz"
+
+
 def benchmark_stage(
-    action: Action, policy_path: Path, specs: Sequence[str], out: Path, physics: str, seed: int, rows: int
+    action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
 ) -> list[Report]:
-    """Roll a policy file out from the start states of each spec; write report_SPEC.json and success_SPEC.png."""
-    policy = load_policy(policy_path)
-    if policy.action != action.name:
-        raise UserError(f"{policy_path}: a policy for {policy.action}, expected one for {action.name}")
+    """Roll policy files out from the start states of each spec; write report_SPEC.json and success_SPEC.png.
+
+    `policies` gives the folder of the reports by policy file; all share one compilation. Reports come policy by policy.
+    """
     env = ManipulationEnv(action, None, make_physics(physics, action.bodies - 1))
     rollout = make_rollout(env)
+    states = {Path(spec).stem: start_states(spec, action, seed, rows) for spec in specs}
     reports = []
-    for spec in specs:
-        starts = start_states(spec, action, seed, rows)
-        _, success, _ = rollout(policy, starts)
-        report = make_report(
-            action.name,
-            success,
-            policy_hash=file_hash(policy_path),
-            spec=spec if spec in SPECS else Path(spec).stem,
-            spec_hash=spec_hash(starts),
-            physics=physics,
-            seed=seed,
-        )
-        save_report(out, report)
-        save_success_plot(out / f"success_{report.spec}.png", report, starts)
-        reports.append(report)
+    for path, out in policies.items():
+        policy = load_policy(path)
+        for spec, starts in states.items():
+            success = rollout(policy, starts)[1]
+            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": spec_hash(starts)}
+            report = make_report(action.name, success, **identity, physics=physics, seed=seed)
+            save_report(out, report)
+            save_success_plot(out / f"success_{spec}.png", report, starts)
+            reports.append(report)
     return reports
 
 

@@ -124,7 +124,7 @@ def test_the_whole_road_in_small(capsys, tmp_path):
     shown = capsys.readouterr().out
     assert "unrandomised start" in shown and "easy: success" in shown
     videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"
-    for name in ("boxes.npz", "track.npz", "states.csv", "fit.gif"):
+    for name in ("boxes.npz", "truth.npz", "track.npz", "states.csv", "fit.gif"):
         assert (videos / "synthetic0" / name).stat().st_size > 0
     names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
     for name in (*names, "success_easy.png"):

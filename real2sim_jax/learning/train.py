@@ -91,8 +91,9 @@ def train(
     ppo = PPO(env, networks, config.ppo)
     provenance = {"config": plain(config), "parents": dict(parents or {}), "versions": versions()}
     run = _Run(folder, networks, env.action.name, provenance, resume)
-    state = run.restored(jax.jit(ppo.init)(jax.random.PRNGKey(config.seed)))
+    state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
     first = run.policy(state)
+    state = run.restored(state)
     iterate = jax.jit(ppo.iterate)
     complete = True
     for iteration in range(int(state.iteration), config.ppo.iterations):

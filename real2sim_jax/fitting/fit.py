@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.actions import Action
@@ -26,10 +25,10 @@ from real2sim_jax.types import BoxTrack, CuboidTrack, unstack
 class FitConfig:
     """How tracks are fitted; one configuration serves all videos and actions."""
 
-    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 250), (1, 500))
-    """Successive halving: how many of a video's best starts go on (at most), for how many steps, in each round."""
-    learning_rate: float = 0.02
-    elevations_deg: tuple[float, ...] = (20.0, 35.0, 50.0)
+    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 200), (1, 800))
+    """Successive halving: how many of a video's best starts (of each support) go on, for how many steps, by round."""
+    learning_rate: float = 0.05
+    elevations_deg: tuple[float, ...] = (25.0, 45.0)
     """Camera elevations to start from."""
     hand_turns_deg: tuple[float, ...] = (-50.0, 0.0, 50.0)
     """Hand azimuths to start from, relative to the direction in which the arm enters the image."""
@@ -84,12 +83,15 @@ def fit_tracks(
 def starts_of(config: FitConfig) -> Start:
     """Return every combination of the configured hypotheses on a leading axis."""
     elevations, turns = np.deg2rad(config.elevations_deg), np.deg2rad(config.hand_turns_deg)
-    grid = np.meshgrid(elevations, np.array([False, True]), turns, indexing="ij")
-    return Start(*(jnp.asarray(axis.ravel(), bool if axis.dtype == bool else jnp.float32) for axis in grid))
+    hands = [*((turn, False) for turn in turns), (0.0, True)]
+    places = [(False, False), (False, True), (True, False)]
+    every = [(e, *place, *hand) for e in elevations for place in places for hand in hands]
+    elevation, on_anchor, hidden, turn, above = (np.array(column) for column in zip(*every, strict=True))
+    return Start(elevation.astype(np.float32), on_anchor, hidden, turn.astype(np.float32), above)
 
 
 def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> list[list[Problem]]:
-    """One problem per start, by video. A video in which nothing is put down needs no start on the anchor."""
+    """One problem per start, by video. A video in which nothing is put down needs no start on or behind an anchor."""
     pairs = list(tracks)
     length = max(padded_length(len(track.valid), config.frames_multiple) for _, track in pairs)
     starts = unstack(starts_of(config))
@@ -97,7 +99,7 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
     for action, track in pairs:
         padded = pad_track(track, length)
         rules = rules_of(action, padded)
-        sensible = [start for start in starts if not start.on_anchor or rules.released.any()]
+        sensible = [start for start in starts if rules.released.any() or not (start.on_anchor or start.hidden)]
         problems.append([problem_of(padded, rules, start) for start in sensible])
     return problems
 
@@ -105,12 +107,19 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
 def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
     """Optimise the starts of each video in rounds, from each of which fewer go on; return the best of the last."""
     for number, (kept, steps) in enumerate(config.rounds, start=1):
-        problems = [sorted(group, key=_rank)[:kept] for group in problems]
+        problems = [_best(group, kept, last=number == len(config.rounds)) for group in problems]
         flat = [problem for group in problems for problem in group]
         label = f"round {number} of {len(config.rounds)}"
         done = iter(minimise_all(flat, steps, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
         problems = [[next(done) for _ in group] for group in problems]
     return [min(group, key=_rank) for group in problems]
+
+
+def _best(problems: list[Problem], kept: int, last: bool) -> list[Problem]:
+    """Keep the best starts; before the last round those of either support, which settle late, apart."""
+    ranked = sorted(problems, key=_rank)
+    supports = [ranked] if last else [[p for p in ranked if bool(p.on_anchor) == on] for on in (False, True)]
+    return [problem for group in supports for problem in group[:kept]]
 
 
 def _rank(problem: Problem) -> float:

@@ -3,6 +3,8 @@
 One video and one start at a time; lengths in units of the camera's distance, as in `parameters.Parameters`.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -12,9 +14,11 @@ from real2sim_jax.geometry.cameras import back_project_to_depth, back_project_to
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, Camera
 
 TYPICAL_DISTANCE_M = 0.8
-TYPICAL_HAND = (0.05, 0.05, 0.25)
-"""Half extents of the hand in units of the distance: a radius of 4 cm at 0.8 m."""
+HAND_M = (0.04, 0.04, 0.2)
+"""Half extents of the hand."""
+GAP = 0.02
 TYPICAL_HAND_ELEVATION = 0.35
+STEEP_HAND_ELEVATION = 1.0
 
 
 @struct.dataclass
@@ -25,8 +29,12 @@ class Start:
     """() rad, of the camera."""
     on_anchor: Array
     """() bool: the released object stands on the anchor, not on the table."""
+    hidden: Array
+    """() bool: it stands on the table behind the anchor, which hides its bottom."""
     hand_turn: Array
     """() rad from the direction in which the hand enters the image."""
+    from_above: Array
+    """() bool: the arm slopes more than the view does, so that an arm from the camera's side enters at the top."""
 
 
 def cut_sides(boxes: Array, seen: Array, image_size: Array) -> Array:
@@ -57,15 +65,16 @@ def initial_guess(observed: BoxTrack, rules: Rules, start: Start) -> Parameters:
     camera = look_at_camera(jnp.ones(()), jnp.zeros(()), start.elevation, observed.image_size)
     seen = observed.seen & observed.valid[:, None]
     anchor_half, anchor_centre = _standing(observed.boxes[:, ANCHOR], seen[:, ANCHOR], jnp.zeros(()), camera)
-    anchor_top = 2.0 * anchor_half[2]
-    half, centre, lift = _moved(observed.boxes[:, MOVED], seen[:, MOVED], rules, start, anchor_top, camera)
-    azimuth = _entry_azimuth(observed, seen) + start.hand_turn
-    tip = _tip(observed.boxes[:, HAND], seen[:, HAND], azimuth, centre, camera)
+    anchor = _Standing(anchor_half, anchor_centre)
+    half, centre, lift = _moved(observed.boxes[:, MOVED], seen[:, MOVED], rules, start, anchor, camera)
+    entry = _entry_azimuth(observed, seen) + start.hand_turn
+    azimuth = jnp.where(start.from_above, -entry, entry)
+    tip = _tip(observed.boxes[:, HAND], seen[:, HAND], entry, centre, camera)
     still = jnp.zeros(len(seen))
     return Parameters(
         distance=jnp.asarray(TYPICAL_DISTANCE_M),
         elevation=start.elevation,
-        half_extents=jnp.stack([jnp.asarray(TYPICAL_HAND), half, anchor_half]),
+        half_extents=jnp.stack([jnp.asarray(HAND_M) / TYPICAL_DISTANCE_M, half, anchor_half]),
         moved_xy=centre[:, :2],
         moved_lift=lift,
         moved_yaw=still,
@@ -74,9 +83,15 @@ def initial_guess(observed: BoxTrack, rules: Rules, start: Start) -> Parameters:
         anchor_yaw=jnp.zeros(()),
         hand_position=tip,
         hand_azimuth=still + azimuth,
-        hand_elevation=still + TYPICAL_HAND_ELEVATION,
+        hand_elevation=still + jnp.where(start.from_above, STEEP_HAND_ELEVATION, TYPICAL_HAND_ELEVATION),
         hand_reach=jnp.asarray(0.6),
+        pan=jnp.zeros((len(seen), 2)),
     )
+
+
+class _Standing(NamedTuple):
+    half: Array
+    centre: Array
 
 
 def _standing(boxes: Array, known: Array, support: Array, camera: Camera) -> tuple[Array, Array]:
@@ -104,17 +119,22 @@ def _half_extents(box: Array, front: Array, camera: Camera) -> Array:
 
 
 def _moved(
-    boxes: Array, seen: Array, rules: Rules, start: Start, anchor_top: Array, camera: Camera
+    boxes: Array, seen: Array, rules: Rules, start: Start, anchor: _Standing, camera: Camera
 ) -> tuple[Array, Array, Array]:
     """Half extents (3,), centres (T, 3) and lifts (T,) of the moved object."""
     resting = seen & ~rules.airborne
     lowest = seen & (boxes[:, 3] >= jnp.max(jnp.where(seen, boxes[:, 3], -1.0)))
     known = jnp.where(resting.any(), resting, lowest)
-    support = jnp.where(rules.released & start.on_anchor, anchor_top, 0.0)
+    support = jnp.where(rules.released & start.on_anchor, 2.0 * anchor.half[2], 0.0)
     boxes = fill(boxes, seen)
-    front = back_project_to_height(_bottom(boxes), support, camera)
+    behind = anchor.centre[1] + anchor.half[1] + GAP
+    in_sight = back_project_to_height(_bottom(boxes), support, camera)
+    front = jnp.where(start.hidden, back_project_to_depth(_bottom(boxes), behind, camera), in_sight)
     weights = known / jnp.maximum(known.sum(), 1)
     half = _half_extents(weights @ boxes, weights @ front, camera)
+    # Hidden, it reaches down to the table from what shows of it.
+    unseen = jnp.where(start.hidden, 0.5 * jnp.clip(weights @ front[:, 2], 0.0, 0.2), 0.0)
+    half = half + unseen * jnp.asarray([0.0, 0.0, 1.0])
     front_y = fill(front[:, 1], known)
     in_air = back_project_to_depth(_bottom(boxes), front_y, camera)
     lift = jnp.maximum(in_air[:, 2], 0.002)

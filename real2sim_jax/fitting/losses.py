@@ -5,12 +5,15 @@ A term of 1 means "off by as much as is usual". `Weights` sums them; its fields 
 
 from dataclasses import asdict, dataclass
 
+import jax
 import jax.numpy as jnp
 
 from real2sim_jax.fitting.initial import cut_sides
 from real2sim_jax.fitting.parameters import Parameters, Rules, shown_position
+from real2sim_jax.geometry.cameras import rotation_camera_world
 from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
 from real2sim_jax.rendering.boxes import soft_boxes
+from real2sim_jax.rendering.occlusion import trim_hidden
 from real2sim_jax.robot.rotations import conjugate, rotate
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 
@@ -27,6 +30,8 @@ class Weights:
     """Angular acceleration of the hand."""
     hand_turned: float = 0.3
     """Angular velocity of the hand: in one short action it hardly turns."""
+    pan: float = 0.3
+    """Shift of the image, and its speed."""
     moved_turning: float = 1.0
     """Angular acceleration of the moved object."""
     penetration: float = 1.0
@@ -44,7 +49,7 @@ class Weights:
     """Objects deeper or flatter, seen from the camera, than they are wide."""
     hand_size: float = 0.3
     """Size of the hand away from a forearm's: this gives the scene its scale."""
-    camera: float = 0.1
+    camera: float = 0.2
     """Elevation and distance away from the usual."""
 
 
@@ -58,7 +63,9 @@ class Scales:
     """Beyond this many units an error of a box side counts linearly."""
     acceleration_m_s2: float = 2.0
     angular_acceleration_rad_s2: float = 10.0
-    angular_velocity_rad_s: float = 1.0
+    angular_velocity_rad_s: float = 0.5
+    pan: tuple[float, float] = (0.02, 0.1)
+    """In image widths, and image widths per second."""
     contact_m: float = 0.005
     hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
     """Mean and deviation."""
@@ -68,7 +75,7 @@ class Scales:
     log_depth_over_width: float = 0.4
     log_hand_radius: tuple[float, float] = (-3.22, 0.1)
     log_hand_half_length: tuple[float, float] = (-1.61, 0.4)
-    camera_elevation_rad: tuple[float, float] = (0.6, 0.26)
+    camera_elevation_rad: tuple[float, float] = (0.6, 0.2)
     log_distance: tuple[float, float] = (-0.1, 0.5)
 
 
@@ -79,7 +86,7 @@ def loss_terms(
     valid = observed.valid
     supported = rules.released & on_anchor & valid
     return {
-        "boxes": box_term(track, shown_position(track, p.hand_reach), observed, rules, s),
+        "boxes": box_term(track, p, observed, rules, s),
         "hand_acceleration": _acceleration(track.position[:, HAND], valid, track.dt, s.acceleration_m_s2),
         "moved_acceleration": _acceleration(track.position[:, MOVED], valid, track.dt, s.acceleration_m_s2),
         "hand_turning": _acceleration(_angles(p), valid, track.dt, s.angular_acceleration_rad_s2),
@@ -91,6 +98,7 @@ def loss_terms(
         "hand_posture": _mean(_deviation(p.hand_elevation, s.hand_elevation_rad), valid),
         "moved_posture": _mean(jnp.sum((_turns(p, rules) / s.turn_rad) ** 2, axis=-1), valid),
         "sizes": _object_sizes(track, rules, s),
+        "pan": rules.present[ANCHOR] * _pan(p, valid, track.dt, s),
         "depth": _object_depth(track, rules, s),
         "hand_size": _hand_size(track, s),
         "camera": _deviation(p.elevation, s.camera_elevation_rad) + _deviation(jnp.log(p.distance), s.log_distance),
@@ -102,19 +110,32 @@ def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
     return sum((weight * terms[name] for name, weight in asdict(weights).items()), jnp.zeros(()))
 
 
-def box_term(track: CuboidTrack, shown: Array, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
+def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
     """Return the box sides' robust squared errors, summed over bodies and sides, mean over frames.
 
-    shown (T, B, 3) m: the positions at which the bodies are drawn.
     A side on the image border is only known to reach it: there the body may go on outside for nothing.
     """
     seen = observed.seen & observed.valid[:, None] & rules.present
     cut = cut_sides(observed.boxes, seen, observed.image_size)
+    shown = shown_position(track, p.hand_reach)
     boxes = soft_boxes(track.half_extents, shown, track.wxyz, track.camera, cut)
+    boxes = without_hidden(boxes, track, rules.present)
+    shift = jnp.where(rules.present[ANCHOR], p.pan, 0.0) * observed.image_size[0]
+    boxes = boxes + jnp.concatenate([shift, shift], axis=-1)[:, None]
     outward = jnp.asarray([-1.0, -1.0, 1.0, 1.0])
     error = outward * (boxes - observed.boxes)
     error = jnp.where(cut, jnp.minimum(error, 0.0), error) / (s.side_fraction * observed.image_size[0])
     return jnp.sum(huber(error, s.robust) * seen[..., None]) / jnp.maximum(observed.valid.sum(), 1)
+
+
+def without_hidden(boxes: Array, track: CuboidTrack, present: Array) -> Array:
+    """Return boxes (T, 3, 4) px in which moved object and anchor hide what they cover of each other."""
+    forward = rotation_camera_world(track.camera)[2]
+    depth = jnp.sum(track.position[:, MOVED:] * forward, axis=-1)
+    ahead = (depth[:, 0] - depth[:, 1]) / (0.02 * track.camera.distance)
+    moved = trim_hidden(boxes[:, MOVED], boxes[:, ANCHOR], jax.nn.sigmoid(ahead) * present[ANCHOR])
+    anchor = trim_hidden(boxes[:, ANCHOR], boxes[:, MOVED], jax.nn.sigmoid(-ahead))
+    return jnp.stack([boxes[:, HAND], moved, anchor], axis=1)
 
 
 def huber(error: Array, limit: float) -> Array:
@@ -143,6 +164,11 @@ def _acceleration(values: Array, valid: Array, dt: Array, scale: float) -> Array
     """Second differences of values (T, n) over dt^2, as squared multiples of `scale`."""
     second = (values[2:] - 2.0 * values[1:-1] + values[:-2]) / (dt * dt * scale)
     return _mean(jnp.sum(second * second, axis=-1), valid[2:])
+
+
+def _pan(p: Parameters, valid: Array, dt: Array, s: Scales) -> Array:
+    offset = _mean(jnp.sum((p.pan / s.pan[0]) ** 2, axis=-1), valid)
+    return offset + _velocity(p.pan, valid, dt, s.pan[1])
 
 
 def _velocity(values: Array, valid: Array, dt: Array, scale: float) -> Array:

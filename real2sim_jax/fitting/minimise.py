@@ -84,7 +84,8 @@ def scene_of(problem: Problem, settings: Settings) -> CuboidTrack:
 def total_loss(free: Parameters, problem: Problem, weights: Weights, scales: Scales) -> Array:
     """Return the weighted sum of all terms, ()."""
     track = decode(free, problem.observed, problem.rules, problem.on_anchor)
-    terms = loss_terms(track, from_free(free), problem.observed, problem.rules, problem.on_anchor, scales)
+    values = from_free(free, len(problem.observed.valid))
+    terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
     return weighted_sum(terms, weights)
 
 
@@ -110,7 +111,7 @@ def _minimise(problems: Problem, steps: Array, rate: Array, weights: Weights, sc
 @partial(jax.jit, static_argnums=(1, 2))
 def _scene(problem: Problem, weights: Weights, scales: Scales) -> CuboidTrack:
     track = decode(problem.free, problem.observed, problem.rules, problem.on_anchor)
-    values = from_free(problem.free)
+    values = from_free(problem.free, len(problem.observed.valid))
     terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
     quality = {"total": weighted_sum(terms, weights), **terms}
     quality |= {"on_anchor": problem.on_anchor * 1.0, "hand_reach": values.hand_reach}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from real2sim_jax.geometry.cameras import look_at_camera
@@ -53,6 +54,8 @@ class Parameters:
     hand_reach: Array
     """() How much of the way from the object's centre to its surface hides the hand while it touches: 0 when fingers
     wrap around what they hold, 1 when they only push."""
+    pan: Array
+    """(T, 2) Shift of the image, in image widths, by which a camera in somebody's hand moves what stands still."""
 
 
 @struct.dataclass
@@ -120,18 +123,54 @@ BIJECTIONS = Parameters(
     hand_azimuth=unbounded(),  # type: ignore[arg-type]
     hand_elevation=between(-1.2, 1.45),  # type: ignore[arg-type]
     hand_reach=between(0.0, 1.2),  # type: ignore[arg-type]
+    pan=between(-0.3, 0.3),  # type: ignore[arg-type]
 )
 """Camera elevation 0..75 deg as in Petrik et al., CoRL 2020."""
 
 
+OVER_TIME = (
+    "moved_xy",
+    "moved_lift",
+    "moved_yaw",
+    "moved_tilt",
+    "hand_position",
+    "hand_azimuth",
+    "hand_elevation",
+    "pan",
+)
+"""Quantities with a value per frame; their free form is the control points of a cubic spline over the frames."""
+FRAMES_PER_KNOT = 3
+"""A hand does not change its motion faster than a few times per second; fewer numbers also converge sooner."""
+
+
+def spline_basis(frames: int) -> np.ndarray:
+    """Return the weights (frames, C) of the control points in each frame: uniform cubic B-splines (de Boor, 1978)."""
+    controls = -(-(frames - 1) // FRAMES_PER_KNOT) + 3
+    apart = np.abs(np.arange(frames)[:, None] / FRAMES_PER_KNOT - (np.arange(controls) - 1)[None, :])
+    near = (4.0 - 6.0 * apart**2 + 3.0 * apart**3) / 6.0
+    far = np.maximum(2.0 - apart, 0.0) ** 3 / 6.0
+    return np.where(apart < 1.0, near, far).astype(np.float32)
+
+
 def to_free(values: Parameters) -> Parameters:
-    """Return the free form of quantities; values at or beyond a bound end just inside it."""
-    return Parameters(**{name: getattr(BIJECTIONS, name).inverse(jnp.asarray(v)) for name, v in vars(values).items()})
+    """Return the free form of quantities; values at or beyond a bound end just inside it, motions are smoothed."""
+    free = {name: getattr(BIJECTIONS, name).inverse(jnp.asarray(v)) for name, v in vars(values).items()}
+    frames = len(values.hand_azimuth)
+    basis = spline_basis(frames)
+    # A little damping: the control points beyond both ends are hardly determined.
+    smoother = np.linalg.solve(basis.T @ basis + 1e-3 * np.eye(basis.shape[1]), basis.T).astype(np.float32)
+    return Parameters(**{name: _along_time(smoother, v) if name in OVER_TIME else v for name, v in free.items()})
 
 
-def from_free(free: Parameters) -> Parameters:
-    """Return the quantities that free numbers stand for."""
-    return Parameters(**{name: getattr(BIJECTIONS, name).forward(v) for name, v in vars(free).items()})
+def from_free(free: Parameters, frames: int) -> Parameters:
+    """Return the quantities that free numbers stand for, over this many frames."""
+    basis = spline_basis(frames)
+    spread = {name: _along_time(basis, v) if name in OVER_TIME else v for name, v in vars(free).items()}
+    return Parameters(**{name: getattr(BIJECTIONS, name).forward(v) for name, v in spread.items()})
+
+
+def _along_time(weights: np.ndarray, values: Array) -> Array:
+    return jnp.tensordot(jnp.asarray(weights), values, axes=1)
 
 
 def decode(free: Parameters, observed: BoxTrack | MaskTrack, rules: Rules, on_anchor: Array) -> CuboidTrack:
@@ -140,7 +179,7 @@ def decode(free: Parameters, observed: BoxTrack | MaskTrack, rules: Rules, on_an
     While the hand touches, its tip is the moved object's centre. A moved object that nothing holds rests on the
     table, or once released on top of the anchor when `on_anchor` () bool.
     """
-    p = from_free(free)
+    p = from_free(free, len(observed.valid))
     # The forearm is as wide as it is high: its second extent follows the first.
     half = jnp.asarray(p.half_extents).at[HAND, 1].set(p.half_extents[HAND, 0])
     anchor_wxyz = _upright(p.anchor_yaw)

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from real2sim_jax.fitting.losses import penetration_depth
+from real2sim_jax.fitting.losses import penetration_depth, without_hidden
 from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.rendering.boxes import hard_boxes
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
@@ -40,15 +40,15 @@ def describe(track: CuboidTrack, observed: BoxTrack) -> CuboidTrack:
 
 def agreement(track: CuboidTrack, observed: BoxTrack) -> dict[str, float]:
     """Return the mean IoU of the projected with the observed boxes by body; bodies never seen are left out."""
-    iou = box_iou(_projected(track), observed.boxes)
+    iou = box_iou(_projected(track, np.asarray(observed.seen).any(axis=0)), observed.boxes)
     seen = np.asarray(observed.seen)
     return {f"iou_{BODY_NAMES[b]}": float(iou[seen[:, b], b].mean()) for b in range(seen.shape[1]) if seen[:, b].any()}
 
 
 @jax.jit
-def _projected(track: CuboidTrack) -> Array:
+def _projected(track: CuboidTrack, present: Array) -> Array:
     shown = shown_position(track, track.quality["hand_reach"])
-    return hard_boxes(track.half_extents, shown, track.wxyz, track.camera)
+    return without_hidden(hard_boxes(track.half_extents, shown, track.wxyz, track.camera), track, present)
 
 
 @jax.jit

@@ -92,7 +92,7 @@ def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> 
         holding = note.action.ends_holding
         touching, acting = contact_in_phase(boxes, seen, phase[0] - 1, min(phase[1], len(boxes)), holding)
     else:
-        touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float))
+        touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), note.action.ends_holding)
     valid = np.ones(len(boxes), bool)
     size_px = np.asarray(size, np.float32)
     return BoxTrack(boxes, seen, touching, acting, valid, np.float32(note.dt or dt), size_px)  # type: ignore[arg-type]

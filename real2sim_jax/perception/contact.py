@@ -7,8 +7,12 @@ from real2sim_jax.types import ANCHOR, HAND, MOVED
 
 NEAR_FRACTION = 0.03
 """Boxes closer than this fraction of the image width may touch."""
-MOVING_FRACTION = 0.006
-"""An object that moves by more than this fraction of the image width per frame is moved by something."""
+NOISE_FRACTION = 0.005
+"""Deviation of the centre of a resting object's boxes, of the image width."""
+MOVING_COST = 4.5
+"""A frame in which the object need not rest costs as much as a rest error of about two deviations."""
+LAG_FRAMES = 3
+"""Contact begins before motion shows, and ends after: a hand starts and stops slowly."""
 
 
 def contact_in_phase(
@@ -26,37 +30,69 @@ def contact_in_phase(
     return (touching | (frames >= stop) if holds_on else touching), acting
 
 
-def contact_from_boxes(boxes: np.ndarray, seen: np.ndarray, image_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def contact_from_boxes(
+    boxes: np.ndarray, seen: np.ndarray, image_size: np.ndarray, holds_on: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return touching and acting, (T,) bool, from boxes (T, B, 4) px alone.
 
-    The action is the span of frames in which the object moves (beyond what the anchor, if any, moves with a shaken
-    camera) while a hand is near; with no such frame the contact is unknown: the boxes' overlap, and every frame acts.
+    The action is the span in which the moved object does not rest: the span outside of which its boxes are best
+    explained by one place before and one place after. An object that comes into view in the hand has no place before.
+    Where the hand is never near in that span, its boxes decide nothing; with no span at all every frame acts.
     """
-    width = float(image_size[0])
-    near = seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= NEAR_FRACTION * width)
-    moving = seen[:, MOVED] & (_speed(boxes, seen) > MOVING_FRACTION * width)
-    both = moving & (near if (moving & near).any() else np.ones_like(near))
-    if not both.any():
+    noise = NOISE_FRACTION * float(image_size[0])
+    centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
+    place = _relative(centres, seen)
+    span = _widened(_moving_span(place / noise, seen[:, MOVED]), LAG_FRAMES)
+    near = seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= NEAR_FRACTION * image_size[0])
+    if not span.any():
         return near, np.ones(len(boxes), bool)
-    span = _span(both)
-    return span, span
+    return (span | (np.cumsum(span) > 0) if holds_on else span), span
 
 
-def _speed(boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Motion (T,) px per frame of the moved object over a window of five frames, relative to the anchor."""
-    centre = _filled(boxes[:, MOVED], seen[:, MOVED])
-    if boxes.shape[1] > ANCHOR and seen[:, ANCHOR].mean() > 0.8:
-        centre = centre - _filled(boxes[:, ANCHOR], seen[:, ANCHOR])
-    half = min(2, max(1, (len(boxes) - 1) // 2))
-    padded = np.concatenate([np.repeat(centre[:1], half, 0), centre, np.repeat(centre[-1:], half, 0)])
-    return np.linalg.norm(padded[2 * half :] - padded[: -2 * half], axis=-1) / (2 * half)
+def _moving_span(place: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the frames (T,) bool start..stop - 1 that minimise rest error outside plus a constant inside.
+
+    place (T, 2) in units of its noise. Both rest errors for every start and stop come from running sums.
+    """
+    frames = len(place)
+    before = _rest_error(place, seen)
+    after = _rest_error(place[::-1], seen[::-1])[::-1]
+    inside = np.concatenate([[0.0], np.cumsum(seen * MOVING_COST)])
+    cost = before[:, None] + after[None, :] + inside[None, :] - inside[:, None]
+    cost[np.tril_indices(frames + 1, -1)] = np.inf
+    start, stop = np.unravel_index(np.argmin(cost), cost.shape)
+    index = np.arange(frames)
+    return (index >= start) & (index < stop)
 
 
-def _filled(boxes: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _widened(span: np.ndarray, frames: int) -> np.ndarray:
+    return np.convolve(span, np.ones(2 * frames + 1), mode="same") > 0.5
+
+
+def _rest_error(place: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Squared distance of the first n seen places from their mean, for n = 0 .. T: (T + 1,)."""
+    weight = seen.astype(float)
+    count = np.concatenate([[0.0], np.cumsum(weight)])
+    total = np.concatenate([np.zeros((1, 2)), np.cumsum(weight[:, None] * place, axis=0)])
+    squares = np.concatenate([[0.0], np.cumsum(weight * np.sum(place**2, axis=-1))])
+    return squares - np.sum(total**2, axis=-1) / np.maximum(count, 1.0)
+
+
+def _relative(centres: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Centres (T, 2) px of the moved object, less the smoothed motion of an anchor that is seen nearly always."""
+    moved = centres[:, MOVED]
+    if centres.shape[1] <= ANCHOR or seen[:, ANCHOR].mean() < 0.8:
+        return moved
+    anchor = _filled(centres[:, ANCHOR], seen[:, ANCHOR])
+    window = np.ones(7) / 7.0
+    smooth = [np.convolve(np.pad(anchor[:, i], 3, mode="edge"), window, mode="valid") for i in range(2)]
+    return moved - np.stack(smooth, axis=-1)
+
+
+def _filled(centres: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Centres (T, 2) px with the holes interpolated."""
     frames = np.flatnonzero(seen)
-    centres = 0.5 * (boxes[:, :2] + boxes[:, 2:])
-    return np.stack([np.interp(np.arange(len(boxes)), frames, centres[frames, axis]) for axis in range(2)], axis=-1)
+    return np.stack([np.interp(np.arange(len(seen)), frames, centres[frames, axis]) for axis in range(2)], axis=-1)
 
 
 def _span(mask: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def _visible_boxes(truth: CuboidTrack, visible_fraction: float) -> tuple[np.ndar
 def _scene(action: Action, random: np.random.Generator) -> CuboidTrack:
     """Make up one scene: first in the camera-aligned frame, then turned by the camera's azimuth."""
     camera_azimuth = np.deg2rad(random.uniform(-30, 30))
-    elevation, distance = np.deg2rad(random.uniform(20, 50)), random.uniform(0.6, 1.1)
+    elevation, distance = np.deg2rad(random.uniform(25, 50)), random.uniform(0.6, 1.1)
     half = np.stack([np.array(HAND_HALF_EXTENTS_M), *(_object_size(random) for _ in range(action.bodies - 1))])
     azimuth, tilt = _hand_angles(action, random)
     path = _path(action, half, azimuth, random)
@@ -191,9 +191,12 @@ def _object_size(random: np.random.Generator) -> np.ndarray:
 
 
 def _hand_angles(action: Action, random: np.random.Generator) -> tuple[float, float]:
-    """Azimuth and elevation rad; slides need the hand on one side, other hands come from the camera's half."""
+    """Azimuth and elevation rad; slides need the hand on one side, other hands come from the camera's half.
+
+    The arm is the film maker's own or a neighbour's: it slopes less than the view.
+    """
     middle = 90.0 if action.hand_azimuth_deg is None else action.hand_azimuth_deg
-    return np.deg2rad(middle + random.uniform(-45, 45)), np.deg2rad(random.uniform(15, 50))
+    return np.deg2rad(middle + random.uniform(-45, 45)), np.deg2rad(random.uniform(5, 30))
 
 
 def _smooth(share: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def visible_points(
     half_extents: Array, position: Array, wxyz: Array, camera: Camera, cut: Array
 ) -> tuple[Array, Array]:
     """Return pixels x and y (8, B, T) of the ends of the bodies' long edges, clipped to the borders in `cut`."""
-    starts, ends = _edges_along_z(half_extents, position, wxyz, camera)
+    starts, ends = edges_along_z(half_extents, position, wxyz, camera)
     # Only the forearm is long enough for its cut end to matter: it widens towards the camera.
     hand, others = slice(HAND, HAND + 1), slice(HAND + 1, None)
     arm = clip_to_view(_bodies(starts, hand), _bodies(ends, hand), camera, jnp.moveaxis(cut, 0, -1)[hand])
@@ -66,7 +66,7 @@ def _bodies(points: Points, chosen: slice) -> Points:
     return tuple(values[:, chosen] for values in points)  # type: ignore[return-value]
 
 
-def _edges_along_z(half_extents: Array, position: Array, wxyz: Array, camera: Camera) -> tuple[Points, Points]:
+def edges_along_z(half_extents: Array, position: Array, wxyz: Array, camera: Camera) -> tuple[Points, Points]:
     """Return both ends of the four edges along each body's z, coordinates (4, B, T) in camera axes."""
     view = rotation_camera_world(camera)
     centre = _in_camera(view, body_centres(half_extents, position, wxyz))

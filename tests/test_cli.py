@@ -118,6 +118,7 @@ def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, says):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_road_in_small(capsys, tmp_path):
     road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4)
     assert run(*road) == 0

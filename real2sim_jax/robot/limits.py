@@ -30,7 +30,7 @@ class JointLimits:
     acceleration_rad_s2: tuple[float, ...] = (10.0, 7.0, 10.0, 10.0, 12.0, 15.0, 15.0)
     """Also how hard the joints brake; the published limits are 15, 7.5, 10, 12.5, 15, 20, 20."""
     jerk_rad_s3: tuple[float, ...] = (5000.0, 3500.0, 5000.0, 5000.0, 6000.0, 7500.0, 7500.0)
-    singular_value: float = 0.08
+    singular_value: float = 0.05
     """Below this smallest singular value of the Jacobian (m and rad mixed) the twist is slowed in proportion."""
     slowest_share: float = 0.1
     """The twist is never slowed below this share near a singularity, so that the arm can leave it."""

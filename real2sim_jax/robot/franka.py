@@ -1,0 +1,172 @@
+"""A Franka Panda or FR3 through franky-control (extra `franka`): joint targets at 100 Hz, the gripper beside them.
+
+Two threads of its own keep the arm and the gripper going; the controller only leaves its newest command. Without a
+new one for `Limits.command_timeout_s` the arm brakes by itself.
+"""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.robot.arms import ArmError, ArmState, Command
+from real2sim_jax.robot.joints import opening_of
+from real2sim_jax.robot.kinematics import Chain, TaskFrame, wxyz_from_matrix
+from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.tracking import JointTracker
+
+PERIOD_S = 0.01
+STIFFNESS_NM_RAD = (600.0, 600.0, 600.0, 600.0, 250.0, 150.0, 50.0)
+COLLISION_NM, COLLISION_N = 60.0, 60.0
+"""Torque and force at which the arm stops by itself."""
+HAND_WIDTH_M, HAND_SPEED_M_S, GRASP_STEP_M = 0.08, 0.1, 0.005
+APPROACH_SHARE = 0.1
+"""Share of Franka's own dynamics with which the start posture is approached."""
+
+
+@dataclass(frozen=True)
+class FrankaSettings:
+    """How to reach the arm."""
+
+    host: str = "172.16.0.2"
+    has_real_time_kernel: bool = False
+    """Ask for real-time scheduling, as Franka recommends; fails on an ordinary kernel."""
+    has_gripper: bool = True
+    approach: bool = True
+    """Move to the given start posture first; otherwise start where the arm is."""
+
+
+class FrankaArm:
+    """See the module; ArmError when franky is absent, the arm cannot be reached or reports an error."""
+
+    def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray):
+        """Connect and start the threads; q (7,) rad is the start posture."""
+        self.frame, self.chain, self.limits = frame, chain, limits
+        self._franky, self._robot = _connect(settings)
+        if settings.approach:
+            self._approach(q)
+        here = np.array(self._robot.state.q)
+        self.tracker = JointTracker(chain, limits.joints, here, PERIOD_S)
+        self._command, self._command_time = Command(np.zeros(3), np.zeros(3), 0.04), 0.0
+        self._state: ArmState | None = None
+        self._stopping, self._fault, self._width = threading.Event(), "", HAND_WIDTH_M
+        self._start = time.monotonic()
+        self.tracking_rad: list[float] = []
+        """Largest joint error of the arm against its limited reference, one per period."""
+        self.tracking_m: list[float] = []
+        """The same for the gripper frame."""
+        self._threads = [threading.Thread(target=self._drive, name="franka", daemon=True)]
+        if settings.has_gripper:
+            gripper = self._guarded(lambda: self._franky.Gripper(settings.host))
+            self._threads.append(threading.Thread(target=self._grip, args=(gripper,), daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def read(self) -> ArmState | None:
+        """Return the newest measured state in the task frame; ArmError once the arm has failed."""
+        if self._fault:
+            raise ArmError(f"franka: {self._fault}")
+        return self._state
+
+    def send(self, command: Command) -> None:
+        """Leave the command for the arm's thread."""
+        self._command, self._command_time = command, time.monotonic()
+
+    def stop(self) -> None:
+        """Brake, hold, and give the arm back; safe to call more than once."""
+        self._stopping.set()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=3.0)
+
+    def _approach(self, q: np.ndarray) -> None:
+        factor = self._franky.RelativeDynamicsFactor(APPROACH_SHARE, APPROACH_SHARE, APPROACH_SHARE)
+        target = self._franky.JointMotion(self._franky.JointState(list(q)), relative_dynamics_factor=factor)
+        self._guarded(lambda: self._robot.move(target))
+
+    def _drive(self) -> None:
+        """Feed the arm; whatever goes wrong becomes the fault that `read` reports."""
+        try:
+            session = self._franky.JointImpedanceTracker(self._robot, stiffness=np.array(STIFFNESS_NM_RAD))
+            with session as tracker:
+                self._follow(tracker)
+        except Exception as error:
+            self._fault = self._fault or _one_line(error)
+
+    def _follow(self, tracker: Any) -> None:
+        wake = time.monotonic()
+        while not (self._stopping.is_set() and not self.tracker.dq.any()):
+            q, dq = self._next_target()
+            tracker.set_target(q, dq)
+            self._measure(tracker)
+            if not self._robot.is_in_control:
+                self._fault = "the arm ended the motion by itself (reflex, limit or emergency button)"
+                return
+            wake += PERIOD_S
+            time.sleep(max(0.0, wake - time.monotonic()))
+        # A target speed that is not zero would let the arm drift on.
+        tracker.set_target(self.tracker.q, np.zeros(7))
+        time.sleep(0.2)
+
+    def _next_target(self) -> tuple[np.ndarray, np.ndarray]:
+        is_late = time.monotonic() - self._command_time > self.limits.command_timeout_s
+        if self._stopping.is_set() or is_late:
+            return self.tracker.brake()
+        command = self._command
+        return self.tracker.step(self.frame.turned(command.linear), self.frame.turned(command.angular))
+
+    def _measure(self, tracker: Any) -> None:
+        q = np.array(tracker.current_joint_state.position)
+        pose = self.chain.frames(q)[7]
+        self.tracking_rad.append(float(np.abs(q - self.tracker.q).max()))
+        self.tracking_m.append(float(np.linalg.norm(pose[:3, 3] - self.tracker.pose[:3, 3])))
+        place = self.frame.from_base(pose[:3, 3], wxyz_from_matrix(pose[:3, :3]))
+        self._state = ArmState(time.monotonic() - self._start, *place, opening_of(self._width))
+
+    def _grip(self, gripper: Any) -> None:
+        """Open and close as commanded: a grasp when the fingers shall close, a move when they shall open."""
+        asked = HAND_WIDTH_M
+        try:
+            while not self._stopping.wait(0.05):
+                self._width = float(gripper.width)
+                width = min(2.0 * self._command.opening, HAND_WIDTH_M)
+                if abs(width - asked) > GRASP_STEP_M:
+                    _move_fingers(gripper, width, self._command.force, closing=width < asked)
+                    asked = width
+        except Exception as error:
+            self._fault = self._fault or f"gripper: {_one_line(error)}"
+
+    def _guarded(self, action: Any) -> Any:
+        try:
+            return action()
+        except Exception as error:
+            raise ArmError(f"franka: {_one_line(error)}") from error
+
+
+def _connect(settings: FrankaSettings) -> tuple[Any, Any]:
+    try:
+        import franky
+    except ImportError as error:
+        raise ArmError("the franka back end needs franky-control: pip install 'real2sim-jax[franka]'") from error
+    wanted = franky.RealtimeConfig.Enforce if settings.has_real_time_kernel else franky.RealtimeConfig.Ignore
+    try:
+        robot = franky.Robot(settings.host, realtime_config=wanted)
+        robot.recover_from_errors()
+        robot.set_collision_behavior([COLLISION_NM] * 7, [COLLISION_NM] * 7, [COLLISION_N] * 6, [COLLISION_N] * 6)
+    except Exception as error:
+        raise ArmError(f"franka at {settings.host}: {_one_line(error)}") from error
+    return franky, robot
+
+
+def _move_fingers(gripper: Any, width: float, force: float, closing: bool) -> None:
+    if closing:
+        # The tolerances let the grasp end on whatever is between the fingers.
+        gripper.grasp_async(width, HAND_SPEED_M_S, force, HAND_WIDTH_M, HAND_WIDTH_M)
+    else:
+        gripper.move_async(width, HAND_SPEED_M_S)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

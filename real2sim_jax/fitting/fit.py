@@ -15,19 +15,25 @@ from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
 from real2sim_jax.fitting.initial import Start
 from real2sim_jax.fitting.losses import Scales, Weights
+from real2sim_jax.fitting.masks import boxes_of_masks, prepare_masks, refine_on_masks
 from real2sim_jax.fitting.minimise import Problem, minimise_all, problem_of, scene_of
-from real2sim_jax.fitting.prepare import pad_track, padded_length, rules_of, trim
+from real2sim_jax.fitting.prepare import BODIES, pad_track, padded_length, rules_of, trim
 from real2sim_jax.fitting.quality import describe
-from real2sim_jax.types import BoxTrack, CuboidTrack, unstack
+from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, unstack
 
 
 @dataclass(frozen=True)
 class FitConfig:
     """How tracks are fitted; one configuration serves all videos and actions."""
 
-    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 200), (1, 800))
+    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 200), (1, 700))
     """Successive halving: how many of a video's best starts (of each support) go on, for how many steps, by round."""
     learning_rate: float = 0.05
+    mask_steps: int = 80
+    """Steps on the silhouettes, for tracks of masks, after the fit to the boxes around them."""
+    mask_width: int = 96
+    """Masks are averaged down to this many pixels."""
+    mask_learning_rate: float = 0.02
     elevations_deg: tuple[float, ...] = (25.0, 45.0)
     """Camera elevations to start from."""
     hand_turns_deg: tuple[float, ...] = (-50.0, 0.0, 50.0)
@@ -49,11 +55,11 @@ class FitResult(NamedTuple):
 
 
 def fit_tracks(
-    tracks: Mapping[str, tuple[Action, BoxTrack]],
+    tracks: Mapping[str, tuple[Action, BoxTrack | MaskTrack]],
     config: FitConfig | None = None,
     progress: Callable[[str], None] = lambda message: None,
 ) -> FitResult:
-    """Fit cuboids to observed boxes.
+    """Fit cuboids to observed boxes or masks.
 
     Args:
         tracks: action and observed track (unpadded) by video id.
@@ -67,10 +73,12 @@ def fit_tracks(
     config = config or FitConfig()
     if not tracks:
         raise UserError("no tracks to fit: expected at least one")
-    results = _compete(_problems(tracks.values(), config), config, progress)
+    boxes = {name: (action, _boxes(track)) for name, (action, track) in tracks.items()}
+    results = _compete(_problems(boxes.values(), config), config, progress)
+    results = _on_masks(results, [track for _, track in tracks.values()], config, progress)
     fitted: dict[str, CuboidTrack] = {}
     failures: dict[str, str] = {}
-    for (name, (action, observed)), result in zip(tracks.items(), results, strict=True):
+    for (name, (action, observed)), result in zip(boxes.items(), results, strict=True):
         scene = describe(scene_of(result, config), result.observed)
         track = trim(scene, action.bodies, len(observed.valid))
         if _finite(track):
@@ -107,7 +115,7 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
 def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
     """Optimise the starts of each video in rounds, from each of which fewer go on; return the best of the last."""
     for number, (kept, steps) in enumerate(config.rounds, start=1):
-        problems = [_best(group, kept, last=number == len(config.rounds)) for group in problems]
+        problems = [_best(group, kept) for group in problems]
         flat = [problem for group in problems for problem in group]
         label = f"round {number} of {len(config.rounds)}"
         done = iter(minimise_all(flat, steps, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
@@ -115,10 +123,32 @@ def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callabl
     return [min(group, key=_rank) for group in problems]
 
 
-def _best(problems: list[Problem], kept: int, last: bool) -> list[Problem]:
-    """Keep the best starts; before the last round those of either support, which settle late, apart."""
+def _boxes(track: BoxTrack | MaskTrack) -> BoxTrack:
+    return boxes_of_masks(track) if isinstance(track, MaskTrack) else track
+
+
+def _on_masks(
+    problems: list[Problem], tracks: list[BoxTrack | MaskTrack], config: FitConfig, progress: Callable[[str], None]
+) -> list[Problem]:
+    """Go on with the silhouettes of those videos that have masks."""
+    results = list(problems)
+    masked = {i: track for i, track in enumerate(tracks) if isinstance(track, MaskTrack)}
+    masks = [
+        prepare_masks(track, len(problems[i].observed.valid), BODIES, config.mask_width) for i, track in masked.items()
+    ]
+    weights, scales = config.weights, config.scales
+    settings = config.mask_steps, config.mask_learning_rate, weights, scales
+    told = [problems[i] for i in masked]
+    refined = refine_on_masks(told, masks, *settings, progress=lambda done: progress(f"silhouettes: {done:.0%}"))
+    for i, problem in zip(masked, refined, strict=True):
+        results[i] = problem
+    return results
+
+
+def _best(problems: list[Problem], kept: int) -> list[Problem]:
+    """Keep the best starts of either support: which of the two is right settles late."""
     ranked = sorted(problems, key=_rank)
-    supports = [ranked] if last else [[p for p in ranked if bool(p.on_anchor) == on] for on in (False, True)]
+    supports = [[problem for problem in ranked if bool(problem.on_anchor) == on] for on in (False, True)]
     return [problem for group in supports for problem in group[:kept]]
 
 

@@ -24,11 +24,13 @@ class Weights:
 
     boxes: float = 1.0
     """Sides of the projected boxes against the observed ones."""
+    masks: float = 30.0
+    """Rendered against observed masks, where there are masks."""
     hand_acceleration: float = 1.0
     moved_acceleration: float = 1.0
     hand_turning: float = 1.0
     """Angular acceleration of the hand."""
-    hand_turned: float = 0.3
+    hand_turned: float = 1.0
     """Angular velocity of the hand: in one short action it hardly turns."""
     pan: float = 0.3
     """Shift of the image, and its speed."""
@@ -43,6 +45,8 @@ class Weights:
     """Elevation of the hand away from the usual."""
     moved_posture: float = 0.3
     """Moved object turned or tilted away from the camera's axes."""
+    carried: float = 0.1
+    """Height over the table at which a held object travels, away from the usual."""
     sizes: float = 0.1
     """Sizes of objects away from those of things a hand moves."""
     depth: float = 0.3
@@ -69,6 +73,7 @@ class Scales:
     contact_m: float = 0.005
     hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
     """Mean and deviation."""
+    carried_m: tuple[float, float] = (0.08, 0.08)
     turn_rad: float = 0.4
     log_half_extent: tuple[float, float] = (-3.2, 0.7)
     """Mean and deviation; 4 cm, a factor of two."""
@@ -97,6 +102,7 @@ def loss_terms(
         "hand_above_table": _mean((_sunk(track) / s.contact_m) ** 2, valid),
         "hand_posture": _mean(_deviation(p.hand_elevation, s.hand_elevation_rad), valid),
         "moved_posture": _mean(jnp.sum((_turns(p, rules) / s.turn_rad) ** 2, axis=-1), valid),
+        "carried": _mean(_deviation(p.moved_lift * p.distance, s.carried_m), rules.airborne & valid),
         "sizes": _object_sizes(track, rules, s),
         "pan": rules.present[ANCHOR] * _pan(p, valid, track.dt, s),
         "depth": _object_depth(track, rules, s),
@@ -107,7 +113,7 @@ def loss_terms(
 
 def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
     """Return the total loss ()."""
-    return sum((weight * terms[name] for name, weight in asdict(weights).items()), jnp.zeros(()))
+    return sum((weight * terms[name] for name, weight in asdict(weights).items() if name in terms), jnp.zeros(()))
 
 
 def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, s: Scales) -> Array:

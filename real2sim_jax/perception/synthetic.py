@@ -53,12 +53,12 @@ def synthetic_scenes(action: Action, count: int, seed: int) -> list[CuboidTrack]
 
 def observe_boxes(truth: CuboidTrack, generator: np.random.Generator, noise: Noise) -> BoxTrack:
     """Return boxes around the visible parts, clipped at the image border, with noise and holes."""
-    boxes, seen = _visible_boxes(truth, noise.visible_fraction)
+    boxes, visible = _visible_boxes(truth, noise.visible_fraction)
     boxes = boxes + generator.normal(0.0, noise.side_px, boxes.shape)
     limit = np.array([*IMAGE_SIZE_PX, *IMAGE_SIZE_PX], float)
     boxes = np.clip(boxes, 0.0, limit)
     whole = np.all(boxes[..., 2:] - boxes[..., :2] > 2, axis=-1)
-    seen = np.logical_and(seen & whole, generator.random(seen.shape) >= noise.hole_fraction)
+    seen = np.array(visible & whole & (generator.random(visible.shape) >= noise.hole_fraction))
     for body in range(1, seen.shape[1]):
         # An object that never shows is no demonstration: the annotator would have drawn it once.
         seen[np.argmax(boxes[:, body, 3] * (boxes[:, body, 2] > boxes[:, body, 0])), body] |= not seen[:, body].any()

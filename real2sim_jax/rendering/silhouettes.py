@@ -18,6 +18,7 @@ from real2sim_jax.types import Array, Camera
 
 FAR_INSIDE_PX = 1e4
 """Distance from the line of an edge that is no silhouette edge: never the least."""
+TIE_PX = 1e-3
 # Corners as `edges_along_z` orders them: bit 2 the end along z, bit 1 along x, bit 0 along y.
 _BITS = np.array([[k >> 1 & 1, k & 1, k >> 2 & 1] for k in range(8)])
 _EDGES = [(i, j) for i in range(8) for j in range(i + 1, 8) if np.abs(_BITS[i] - _BITS[j]).sum() == 1]
@@ -60,7 +61,8 @@ def soft_masks(
     depth = jnp.maximum(corners[..., 2:], NEAR_M)
     pixels = scale * camera.focal * corners[..., :2] / depth + half_image
     front = facing(pixels)
-    alone = jax.nn.sigmoid(line_minimum(silhouette_lines(pixels, front), resolution) / softness_px)
+    inside: Array = line_minimum(silhouette_lines(pixels, front), resolution)  # type: ignore[assignment]
+    alone = jax.nn.sigmoid(inside / softness_px)
     nearness = jax.lax.stop_gradient(_nearness(pixels, depth[..., 0], front, resolution))
     return composite(alone, nearness)
 
@@ -113,33 +115,36 @@ def silhouette_lines(pixels: Array, front: Array) -> Array:
 def line_minimum(lines: Array, resolution: tuple[int, int]) -> Array:
     """Return the least value (..., H, W) of lines (..., L, 3) at the pixel centres of a grid of (W, H)."""
     x, y = _centres(resolution)
-    least = _line(lines, 0, x, y)
-    for i in range(1, lines.shape[-2]):
-        least = jnp.minimum(least, _line(lines, i, x, y))
-    return least
+    # A loop and not one expression: unrolled over edges and bodies it takes XLA minutes to compile.
+    turns = jnp.moveaxis(lines, -2, 0)
+    start = _line(turns[0], x, y)
+    return jax.lax.fori_loop(1, len(turns), lambda i, least: jnp.minimum(least, _line(turns[i], x, y)), start)
 
 
 def _minimum_forward(lines: Array, resolution: tuple[int, int]) -> tuple[Array, tuple[Array, Array]]:
-    least = line_minimum(lines, resolution)
+    least: Array = line_minimum(lines, resolution)  # type: ignore[assignment]
     return least, (lines, least)
 
 
 def _minimum_backward(resolution: tuple[int, int], saved: tuple[Array, Array], weight: Array) -> tuple[Array]:
     lines, least = saved
     x, y = _centres(resolution)
-    rows = []
-    for i in range(lines.shape[-2]):
-        mine = jnp.where(_line(lines, i, x, y) == least, weight, 0.0)
-        by_row, by_row_x = jnp.sum(mine, axis=-1), jnp.sum(mine * x, axis=-1)
-        rows.append(jnp.stack([by_row_x.sum(-1), (by_row * y[:, 0]).sum(-1), by_row.sum(-1)], axis=-1))
-    return (jnp.stack(rows, axis=-2),)
+
+    def of_line(line: Array) -> Array:
+        # Not "equal": compiled apart from the forward pass, the same line may differ in its last bits.
+        mine = jnp.where(_line(line, x, y) <= least + TIE_PX, weight, 0.0)
+        # Down the columns first: sums over an axis that is not the last are vectorised.
+        by_column, by_column_y = jnp.sum(mine, axis=-2), jnp.sum(mine * y, axis=-2)
+        return jnp.stack([(by_column * x).sum(-1), by_column_y.sum(-1), by_column.sum(-1)], axis=-1)
+
+    return (jnp.moveaxis(jax.lax.map(of_line, jnp.moveaxis(lines, -2, 0)), 0, -2),)
 
 
 line_minimum.defvjp(_minimum_forward, _minimum_backward)
 
 
-def _line(lines: Array, i: int, x: Array, y: Array) -> Array:
-    a, b, c = (lines[..., i, k, None, None] for k in range(3))
+def _line(line: Array, x: Array, y: Array) -> Array:
+    a, b, c = (line[..., k, None, None] for k in range(3))
     return a * x + (b * y + c)
 
 
@@ -164,4 +169,4 @@ def _nearness(pixels: Array, depth: Array, front: Array, resolution: tuple[int, 
     level = value[..., 0] - slope_x * corner[..., 0, 0] - slope_y * corner[..., 0, 1]
     planes = jnp.stack([slope_x, slope_y, level], axis=-1)
     planes = jnp.where((front & ~flat)[..., None], planes, jnp.asarray([0.0, 0.0, 1.0 / NEAR_M]))
-    return line_minimum(planes, resolution)
+    return line_minimum(planes, resolution)  # type: ignore[return-value]

@@ -1,0 +1,107 @@
+"""Fitting to masks: boxes of the masks give the scene, the silhouettes then settle what boxes leave open."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
+from real2sim_jax.fitting.minimise import Problem
+from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position
+from real2sim_jax.rendering.silhouettes import soft_masks
+from real2sim_jax.types import Array, BoxTrack, MaskTrack
+
+LEAST_AREA = 12
+"""A body of fewer pixels in a mask counts as not seen."""
+
+
+def boxes_of_masks(track: MaskTrack) -> BoxTrack:
+    """Return the boxes (px of the video) around masks at least half set; a body with hardly a pixel is not seen."""
+    masks: np.ndarray = np.greater(np.asarray(track.masks), 0.5)
+    seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= LEAST_AREA)
+    step = np.asarray(track.image_size, float) / np.array([masks.shape[3], masks.shape[2]])
+    columns, rows = masks.any(axis=2), masks.any(axis=3)
+    low = np.stack([columns.argmax(-1), rows.argmax(-1)], axis=-1) * step
+    size = np.array([masks.shape[3], masks.shape[2]])
+    high = (size - np.stack([columns[..., ::-1].argmax(-1), rows[..., ::-1].argmax(-1)], axis=-1)) * step
+    boxes = np.where(seen[..., None], np.concatenate([low, high], axis=-1), 0.0).astype(np.float32)
+    times = {name: getattr(track, name) for name in ("touching", "acting", "valid", "dt", "image_size")}
+    return BoxTrack(boxes, seen, **times)
+
+
+def refine_on_masks(
+    problems: Sequence[Problem],
+    masks: Sequence[Array],
+    steps: int,
+    rate: float,
+    weights: Weights,
+    scales: Scales,
+    progress: Callable[[float], None] = lambda done: None,
+) -> list[Problem]:
+    """Return the problems after further steps on the silhouettes; masks (T, 3, H, W) are padded like the problems.
+
+    One video at a time, so that memory does not grow with their number.
+    """
+    done: list[Problem] = []
+    for problem, observed in zip(problems, masks, strict=True):
+        packed = np.round(255.0 * np.asarray(observed)).astype(np.uint8)
+        refined = _refine(problem, packed, jnp.asarray(steps), jnp.asarray(rate), weights, scales)
+        done.append(jax.tree.map(np.asarray, refined))
+        progress(len(done) / len(problems))
+    return done
+
+
+def prepare_masks(track: MaskTrack, frames: int, bodies: int, width: int) -> np.ndarray:
+    """Return masks (frames, bodies, H, width) averaged down to `width` pixels, empty where the track has none."""
+    masks = np.asarray(track.masks, np.float32)
+    image = np.asarray(track.image_size, float)
+    size = width, max(1, round(width * image[1] / image[0]))
+    coarse = np.zeros((frames, bodies, size[1], size[0]), np.float32)
+    for t, body in np.ndindex(masks.shape[:2]):
+        coarse[t, body] = cv2.resize(masks[t, body], size, interpolation=cv2.INTER_AREA)
+    return coarse
+
+
+def mask_term(rendered: Array, observed: Array, seen: Array) -> Array:
+    """Return squared errors of masks (T, B, H, W), each frame's and body's over the foreground's area, mean over seen.
+
+    A mask that is missed altogether costs 1, whatever its size. Source: Petrik et al., CoRL 2020, balanced mask loss.
+    """
+    area = jnp.maximum(jnp.sum(observed, axis=(2, 3)), LEAST_AREA)
+    error = jnp.sum((rendered - observed) ** 2, axis=(2, 3)) / area
+    return jnp.sum(jnp.where(seen, jnp.minimum(error, 4.0), 0.0)) / jnp.maximum(jnp.sum(seen), 1)
+
+
+def _mask_loss(free: Parameters, problem: Problem, observed: Array, weights: Weights, scales: Scales) -> Array:
+    track = decode(free, problem.observed, problem.rules, problem.on_anchor)
+    values = from_free(free, len(problem.observed.valid))
+    terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
+    resolution = observed.shape[3], observed.shape[2]
+    shown = shown_position(track, values.hand_reach)
+    # A body that takes no part must hide nothing: it is moved out of the way.
+    absent = jnp.where(problem.rules.present[:, None], 0.0, jnp.asarray([0.0, 0.0, -100.0]))
+    rendered = soft_masks(track.half_extents, shown + absent, track.wxyz, track.camera, resolution)
+    seen = problem.observed.seen & problem.observed.valid[:, None] & problem.rules.present
+    terms["masks"] = mask_term(rendered, observed / 255.0, seen)
+    return weighted_sum(terms, weights)
+
+
+@partial(jax.jit, static_argnums=(4, 5))
+def _refine(problem: Problem, observed: Array, steps: Array, rate: Array, weights: Weights, scales: Scales) -> Problem:
+    gradient = jax.value_and_grad(partial(_mask_loss, weights=weights, scales=scales))
+    optimiser = optax.scale_by_adam()
+
+    def step(i: Array, carry: tuple[Parameters, optax.OptState, Array]) -> tuple[Parameters, optax.OptState, Array]:
+        free, state, _ = carry
+        loss, slope = gradient(free, problem, observed)
+        direction, state = optimiser.update(slope, state)
+        falling = rate * (0.05 + 0.475 * (1.0 + jnp.cos(jnp.pi * i / steps)))
+        return jax.tree.map(lambda p, d: p - falling * d, free, direction), state, loss
+
+    start = problem.free, optimiser.init(problem.free), jnp.asarray(problem.loss)  # type: ignore[arg-type]
+    free, _, loss = jax.lax.fori_loop(0, steps, step, start)
+    return problem.replace(free=free, loss=loss)  # type: ignore[attr-defined]

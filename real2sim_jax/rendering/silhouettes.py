@@ -130,14 +130,23 @@ def _minimum_backward(resolution: tuple[int, int], saved: tuple[Array, Array], w
     lines, least = saved
     x, y = _centres(resolution)
 
-    def of_line(line: Array) -> Array:
+    turns = jnp.moveaxis(lines, -2, 0)
+
+    def is_least(line: Array) -> Array:
         # Not "equal": compiled apart from the forward pass, the same line may differ in its last bits.
-        mine = jnp.where(_line(line, x, y) <= least + TIE_PX, weight, 0.0)
+        return _line(line, x, y) <= least + TIE_PX
+
+    # Edges that fall together (a face seen edge on) share the gradient.
+    ties = jax.lax.fori_loop(1, len(turns), lambda i, n: n + is_least(turns[i]), is_least(turns[0]).astype(least.dtype))
+    share = weight / jnp.maximum(ties, 1.0)
+
+    def of_line(line: Array) -> Array:
+        mine = jnp.where(is_least(line), share, 0.0)
         # Down the columns first: sums over an axis that is not the last are vectorised.
         by_column, by_column_y = jnp.sum(mine, axis=-2), jnp.sum(mine * y, axis=-2)
         return jnp.stack([(by_column * x).sum(-1), by_column_y.sum(-1), by_column.sum(-1)], axis=-1)
 
-    return (jnp.moveaxis(jax.lax.map(of_line, jnp.moveaxis(lines, -2, 0)), 0, -2),)
+    return (jnp.moveaxis(jax.lax.map(of_line, turns), 0, -2),)
 
 
 line_minimum.defvjp(_minimum_forward, _minimum_backward)

@@ -87,7 +87,7 @@ def test_area_of_a_face_seen_straight_on():
 
 def test_gradient_agrees_with_finite_differences():
     with jax.enable_x64(True):
-        position, wxyz, camera = scene(np.random.default_rng(3))
+        position, wxyz, camera = scene(np.random.default_rng(5))
         # Side by side: where one hides the other, their order has a jump and no gradient.
         position = jnp.asarray(position, float).at[0, :, 0].set(jnp.asarray([-0.28, 0.28]))
         camera = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), camera)

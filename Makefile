@@ -39,11 +39,11 @@ TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "variables"
 	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
 	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
@@ -71,6 +71,13 @@ benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of S
 run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
 
+setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
+	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."
+	@$(PIP) -e ".[franka,onnx]"
+	@$(PYTHON) -m venv $(VENV)-franka
+	@$(VENV)-franka/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
+	@$(VENV)-franka/bin/python tests/robot/make_fr3_model.py $(VENV)-franka/fr3.xml
+
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
 
@@ -96,7 +103,7 @@ clean: ## remove caches; results and the virtual environment stay
 	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
-	@rm -rf $(VENV) real2sim_jax.egg-info
+	@rm -rf $(VENV) $(VENV)-franka real2sim_jax.egg-info
 
 $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."

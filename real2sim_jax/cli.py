@@ -1,4 +1,4 @@
-"""`real2sim fit | train | benchmark | run | info`."""
+"""`real2sim fit | train | benchmark | run | export | info`."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from real2sim_jax.actions import Action, action_named
+from real2sim_jax.arms.commands import Export, Run, policy_path
 from real2sim_jax.errors import UserError
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
@@ -130,7 +131,7 @@ class Benchmark:
         from real2sim_jax.robot.policy import load_policy
 
         console = Console()
-        path = _policy_path(self.policy, self.action, self.runs, self.seed)
+        path = policy_path(self.policy, self.action, self.runs, self.seed)
         action = action_named(load_policy(path).action)
         _at_least_one("--rows", self.rows)
         with console.status("benchmark"):
@@ -139,35 +140,6 @@ class Benchmark:
         _show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.json, success_{reports[0].spec}.png")
         return 0
-
-
-@dataclass(frozen=True)
-class Run:
-    """Run a policy on a simulated arm or a recorded stream, with numpy alone, as a robot would."""
-
-    policy: Path | None = None
-    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
-    action: str | None = None
-    """Action whose policy to take from the runs folder."""
-    stream: Path | None = None
-    """Recorded observations (.npz) to play back instead of the simulated arm."""
-    steps: int | None = None
-    """Control periods to run (12 a second)."""
-    log: Path | None = None
-    """Write what was seen and sent to this .csv or .npz."""
-    seed: int = 0
-    """Of the policy's run."""
-    runs: Path = Path("runs")
-    """Folder of all results."""
-
-    def __call__(self) -> int:
-        """Run the command."""
-        from real2sim_jax.robot.__main__ import main as robot_main
-
-        path = _policy_path(self.policy, self.action, self.runs, self.seed)
-        options = {"--stream": self.stream, "--steps": self.steps, "--log": self.log}
-        given = [str(part) for name, value in options.items() if value is not None for part in (name, value)]
-        return robot_main([str(path), *given])
 
 
 @dataclass(frozen=True)
@@ -192,6 +164,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 
@@ -202,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
         sys.exit(command())
-    except (UserError, _policy_error()) as error:
+    except (UserError, *_robot_errors()) as error:
         print(f"real2sim: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -222,10 +195,11 @@ def _prepare_environment() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 
 
-def _policy_error() -> type[Exception]:
+def _robot_errors() -> tuple[type[Exception], ...]:
+    from real2sim_jax.robot.arms import ArmError
     from real2sim_jax.robot.policy import PolicyError
 
-    return PolicyError
+    return PolicyError, ArmError
 
 
 def _ids(videos: str | None) -> list[str] | None:
@@ -253,16 +227,6 @@ def _train_config(options: Train) -> Any:
             f"--steps {steps}: expected at least {least}, one episode in each of {options.envs} environments"
         )
     return TrainConfig(seed=options.seed, physics=options.physics, ppo=replace(ppo, steps=steps, envs=options.envs))
-
-
-def _policy_path(policy: Path | None, action: str | None, runs: Path, seed: int) -> Path:
-    from real2sim_jax.files import RunLayout
-
-    if policy is not None:
-        return policy
-    if action is None:
-        raise UserError("expected --policy FILE or --action NAME; got neither")
-    return RunLayout(runs, action_named(action).name).seed(seed) / "policy.npz"
 
 
 def _show_fits(console: Any, fits: Any) -> None:

@@ -73,7 +73,7 @@ def compare(options: argparse.Namespace, frame: TaskFrame) -> None:
     show("mujoco-panda", judge_all(action, [play(policy, arms[i], panda.limits) for i in reached]))
     errors = np.concatenate([arms[i].tracking_m for i in reached]) * 1000.0
     middle, most = np.quantile(errors, (0.5, 0.95))
-    print(f"arm against its limited reference: median {middle:.2f} mm, 95 % {most:.2f} mm, largest {errors.max():.2f} mm")
+    print(f"arm against its limited reference, mm: median {middle:.2f}, 95 % {most:.2f}, largest {errors.max():.2f}")
 
 
 def show(name: str, success) -> None:

@@ -141,7 +141,7 @@ class PandaArm(WorldArm):
         linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
         step = self.model.opt.timestep
         for _ in range(TICKS):
-            q, dq = self.tracker.step(linear, angular)
+            q, dq = self.tracker.step(linear, angular, self.data.qpos[self._joints])
             for i in range(SUBTICKS):
                 reference = q - dq * step * (SUBTICKS - 1 - i)
                 # Without the velocity the servo's damping would hold the arm 100 ms behind.

@@ -5,15 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from real2sim_jax.robot.arms import Arm, ArmError, SimulatedArm, load_stream
+from real2sim_jax.robot.arms import ArmError
+from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, Place, base_limits, make_robot
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.policy import Policy, PolicyError, load_policy
-from real2sim_jax.robot.program import RunSettings, drive, limits_from, numbers
-
-NOMINAL_START = "0,-0.05,0.12,90,30"
-ROBOTS = ("simulated", "udp", "franka")
+from real2sim_jax.robot.policy import PolicyError, load_policy
+from real2sim_jax.robot.program import RunSettings, drive, limits_from
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log=options.log,
             real_time=options.real_time or options.robot != "simulated",
             dry_run=options.dry_run,
-            limits=limits_from(options.max_linear, options.max_angular),
+            limits=limits_from(options.max_linear, options.max_angular, base_limits(options.robot)),
         )
-        return drive(policy, _arm(options, policy, settings), settings)
+        place = Place(options.start, options.object_pose, options.host, options.port, options.stream)
+        return drive(policy, make_robot(options.robot, policy, place, settings.limits), settings)
     except (PolicyError, ArmError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,7 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m real2sim_jax.robot", description=(__doc__ or "").split(":")[0])
     parser.add_argument("policy", help="policy file (.npz)")
     parser.add_argument("--robot", choices=ROBOTS, default="simulated", help="what to drive (%(default)s)")
-    parser.add_argument("--stream", help="recorded observations (.npz) to play back instead of an arm")
+    parser.add_argument("--host", default=Place.host, help="address of a Franka arm (%(default)s)")
+    parser.add_argument("--port", type=int, default=Place.port, help="UDP port of a robot here (%(default)s)")
+    parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y,yaw_deg in a Franka arm's base (%(default)s)")
+    parser.add_argument("--stream", type=Path, help="recorded observations (.npz) to play back instead of an arm")
     parser.add_argument("--steps", type=int, help="control periods to run (the stream, or one episode of 10 s)")
     parser.add_argument("--log", type=Path, help="write what was seen, wanted and sent to this .csv or .npz")
     parser.add_argument("--start", default=NOMINAL_START, help="x,y,z,azimuth_deg,elevation_deg (%(default)s)")
@@ -48,17 +48,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-linear", type=float, help=f"m/s ({defaults.linear_m_s:.2f})")
     parser.add_argument("--max-angular", type=float, help=f"rad/s ({defaults.angular_rad_s:.2f})")
     return parser
-
-
-def _arm(options: argparse.Namespace, policy: Policy, settings: RunSettings) -> Arm:
-    if options.stream:
-        return load_stream(options.stream)
-    return _simulated(options.start, policy)
-
-
-def _simulated(start: str, policy: Policy) -> SimulatedArm:
-    x, y, z, azimuth, elevation = numbers("--start", start, "x,y,z,azimuth_deg,elevation_deg")
-    return SimulatedArm((x, y, z), np.deg2rad(azimuth), np.deg2rad(elevation), policy.dt)
 
 
 if __name__ == "__main__":

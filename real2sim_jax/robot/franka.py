@@ -48,7 +48,7 @@ class FrankaArm:
         if settings.approach:
             self._approach(q)
         here = np.array(self._robot.state.q)
-        self.tracker = JointTracker(chain, limits.joints, here, PERIOD_S)
+        self.tracker, self._joints = JointTracker(chain, limits.joints, here, PERIOD_S), here
         self._command, self._command_time = Command(np.zeros(3), np.zeros(3), 0.04), 0.0
         self._state: ArmState | None = None
         self._stopping, self._fault, self._width = threading.Event(), "", HAND_WIDTH_M
@@ -115,10 +115,11 @@ class FrankaArm:
         if self._stopping.is_set() or is_late:
             return self.tracker.brake()
         command = self._command
-        return self.tracker.step(self.frame.turned(command.linear), self.frame.turned(command.angular))
+        linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
+        return self.tracker.step(linear, angular, self._joints)
 
     def _measure(self, tracker: Any) -> None:
-        q = np.array(tracker.current_joint_state.position)
+        self._joints = q = np.array(tracker.current_joint_state.position)
         pose = self.chain.frames(q)[7]
         self.tracking_rad.append(float(np.abs(q - self.tracker.q).max()))
         self.tracking_m.append(float(np.linalg.norm(pose[:3, 3] - self.tracker.pose[:3, 3])))

@@ -13,6 +13,8 @@ FEEDBACK_HZ = 12.0
 """How fast an error of the pose is taken back, 1/s."""
 LEASH_M, LEASH_RAD = 0.03, 0.2
 DAMPING, SINGULAR_DAMPING = 0.005, 0.1
+GIVE_RAD, YIELD_HZ = 0.04, 15.0
+"""How far a joint may be behind its target before the target gives way, and how fast it then does, 1/s."""
 CENTRING_HZ = 0.5
 """How fast the free joint motion draws the joints to the middle of their ranges, 1/s."""
 
@@ -37,10 +39,13 @@ class JointTracker:
         """(4, 4) where the gripper frame is for the present joints."""
         return self.frames[7]
 
-    def step(self, linear: np.ndarray, angular: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def step(
+        self, linear: np.ndarray, angular: np.ndarray, measured: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Follow a twist, m/s and rad/s in base axes, for one period; return joints (7,) rad and speeds (7,) rad/s.
 
-        A twist that is not finite brakes.
+        Where the measured joints (7,) stay behind, because something is in the way, the targets give way to them. A
+        twist that is not finite brakes.
         """
         twist = np.concatenate([linear, angular])
         if not np.isfinite(twist).all():
@@ -50,7 +55,7 @@ class JointTracker:
         share = np.clip(smallest / self.limits.singular_value, self.limits.slowest_share, 1.0)
         self._move_target(share * twist)
         wanted = self._solve(jacobian, share * twist + FEEDBACK_HZ * self.error, smallest)
-        self._accept(wanted)
+        self._accept(wanted if measured is None else self._yielding(wanted, measured))
         return self.q, self.dq
 
     def brake(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +98,12 @@ class JointTracker:
             speeds = np.where(beyond, np.clip(speeds, slow, fast), speeds)
             free &= ~beyond
         return np.clip(_scaled(speeds, self.speed), slow, fast)
+
+    def _yielding(self, wanted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        behind = measured - self.q
+        excess = behind - np.clip(behind, -GIVE_RAD, GIVE_RAD)
+        slow, fast = self._range()
+        return np.clip(_scaled(wanted + YIELD_HZ * excess, self.speed), slow, fast)
 
     def _range(self) -> tuple[np.ndarray, np.ndarray]:
         """Joint speeds (7,) down and up from which half the braking still stops before the joint's end."""

@@ -115,9 +115,15 @@ def state_in(message: dict[str, Any]) -> ArmState | None:
 
 def vector_in(message: dict[str, Any], name: str, length: int) -> list[float] | None:
     """Return a message's numbers, or None where they are not `length` finite ones."""
-    value = message.get(name)
+    value: Any = message.get(name)
     numbers = value if isinstance(value, list) else [value]
-    if len(numbers) != length:
+    if len(numbers) != length or not all(_is_number(number) for number in numbers):
         return None
-    usable = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers)
-    return [float(n) for n in numbers] if usable else None
+    return [float(number) for number in numbers]
+
+
+def _is_number(value: Any) -> bool:
+    # JSON's whole numbers may be too large for a float; true and false are numbers to Python.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e9 and math.isfinite(value)

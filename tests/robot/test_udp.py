@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from real2sim_jax.robot.arms import ArmError, Command, SimulatedArm
 from real2sim_jax.robot.controller import Controller, run
+from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.udp import LOOPBACK, PROTOCOL, UdpArm, parsed, state_in
 from real2sim_jax.robot.udp_robot import serve
 
@@ -35,13 +36,15 @@ def robot_for(seconds):
 def test_a_run_over_the_loopback_moves_the_robot(policy):
     port, arm, thread = robot_for(4.0)
     seen = []
-    outcome = run(Controller(policy), UdpArm(port, 0.25), 24, seen.append, real_time=True)
+    # Patient: a machine with other work may be late.
+    limits = Limits(command_timeout_s=3.0, policy_timeout_s=1.0, state_timeout_s=1.0)
+    outcome = run(Controller(policy, limits), UdpArm(port, 0.25), 24, seen.append, real_time=True)
     thread.join()
     assert outcome.reason == ""
     states = [step.state.position for step in seen if step.state is not None]
     assert np.linalg.norm(states[-1] - states[0]) > 0.05
     # After the stop the robot stays where it was told to.
-    assert np.linalg.norm(arm.read().position - states[-1]) < 0.06
+    assert np.linalg.norm(arm.read().position - states[-1]) < 0.1
 
 
 def test_a_robot_that_vanishes_ends_the_run_smoothly(policy):

@@ -1,0 +1,114 @@
+"""`real2sim run | export`: from a policy file to a robot, a simulated one, or another format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from real2sim_jax.actions import action_named
+from real2sim_jax.errors import UserError
+
+# Modules that load jax or mujoco are imported inside the commands: `--help` stays quick.
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a policy on a robot, or on a simulated one with the same controller."""
+
+    policy: Path | None = None
+    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
+    action: str | None = None
+    """Action whose policy to take from the runs folder."""
+    robot: str = "simulated"
+    """simulated (numpy alone), mujoco-gripper, mujoco-panda, udp or franka."""
+    stream: Path | None = None
+    """Recorded observations (.npz) to play back instead of a robot."""
+    steps: int | None = None
+    """Control periods to run (12 a second)."""
+    log: Path | None = None
+    """Write what was seen, wanted and sent to this .csv or .npz."""
+    video: Path | None = None
+    """Film of a mujoco robot, .mp4 or .gif."""
+    start: str | None = None
+    """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
+    object_pose: str | None = None
+    """x,y,yaw_deg: where the object stands in the arm's base frame, and the turn of the task frame."""
+    host: str | None = None
+    """Address of a Franka arm."""
+    port: int | None = None
+    """UDP port of a robot on this machine."""
+    max_linear: float | None = None
+    """Largest speed, m/s."""
+    max_angular: float | None = None
+    """Largest turning speed, rad/s."""
+    dry_run: bool = False
+    """Read and print, but send nothing."""
+    seed: int = 0
+    """Of the policy's run."""
+    runs: Path = Path("runs")
+    """Folder of all results."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        from real2sim_jax.robot.__main__ import main as robot_main
+        from real2sim_jax.robot.backends import ROBOTS
+
+        path = policy_path(self.policy, self.action, self.runs, self.seed)
+        if self.robot.startswith("mujoco-") and self.stream is None:
+            return _run_simulated(self, path)
+        if self.robot not in ROBOTS:
+            raise UserError(f"unknown robot {self.robot!r}: expected mujoco-gripper, mujoco-panda, {', '.join(ROBOTS)}")
+        if self.video is not None:
+            raise UserError("--video films mujoco-gripper and mujoco-panda only")
+        names = ("robot", "stream", "steps", "log", "start", "object_pose", "host", "port", "max_linear", "max_angular")
+        given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
+        # One word each: a value may begin with a minus sign.
+        words = [f"{name}={value}" for name, value in given.items() if value is not None]
+        return robot_main([str(path), *words, *(["--dry-run"] if self.dry_run else [])])
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a policy in another format."""
+
+    onnx: Path
+    """The ONNX file to write; needs the extra `onnx`."""
+    policy: Path | None = None
+    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
+    action: str | None = None
+    """Action whose policy to take from the runs folder."""
+    seed: int = 0
+    """Of the policy's run."""
+    runs: Path = Path("runs")
+    """Folder of all results."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        from real2sim_jax.robot.onnx_export import save_onnx
+        from real2sim_jax.robot.policy import load_policy
+
+        save_onnx(self.onnx, load_policy(policy_path(self.policy, self.action, self.runs, self.seed)))
+        print(f"written to {self.onnx}")
+        return 0
+
+
+def _run_simulated(options: Run, path: Path) -> int:
+    from real2sim_jax.arms.program import ROBOTS, Scene, default_limits, run_simulated
+    from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE
+    from real2sim_jax.robot.program import RunSettings, limits_from
+
+    if options.robot not in ROBOTS:
+        raise UserError(f"unknown robot {options.robot!r}: expected one of {', '.join(ROBOTS)}")
+    limits = limits_from(options.max_linear, options.max_angular, default_limits(options.robot))
+    settings = RunSettings(options.steps, options.log, False, options.dry_run, limits)
+    scene = Scene(options.start or NOMINAL_START, options.object_pose or OBJECT_POSE)
+    return run_simulated(options.robot, path, scene, settings, options.video)
+
+
+def policy_path(policy: Path | None, action: str | None, runs: Path, seed: int) -> Path:
+    """Return the given file, or where the runs folder has the action's policy; UserError when neither is given."""
+    from real2sim_jax.files import RunLayout
+
+    if policy is not None:
+        return policy
+    if action is None:
+        raise UserError("expected --policy FILE or --action NAME; got neither")
+    return RunLayout(runs, action_named(action).name).seed(seed) / "policy.npz"

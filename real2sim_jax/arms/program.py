@@ -1,0 +1,81 @@
+"""One run of a policy on a simulated robot: the same controller as on a real one, an object to handle, a film."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from real2sim_jax.actions import action_named
+from real2sim_jax.arms.episodes import Setup, judge_all, make_arm, panda_limits
+from real2sim_jax.arms.video import ARM_VIEW, GRIPPER_VIEW, Film, check_video_path, save_video
+from real2sim_jax.arms.world import PandaArm, WorldArm
+from real2sim_jax.robot.controller import Step
+from real2sim_jax.robot.kinematics import TaskFrame
+from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.policy import load_policy
+from real2sim_jax.robot.program import RunSettings, drive, numbers
+from real2sim_jax.simulation.types import StartState
+
+ROBOTS = ("mujoco-gripper", "mujoco-panda")
+OBJECT_HEIGHT_M, OBJECT_RADIUS_M = 0.07, 0.045
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the robot finds."""
+
+    start: str
+    """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
+    object_pose: str
+    """x,y,yaw_deg of the task frame in the arm's base frame."""
+
+
+def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSettings, video: Path | None) -> int:
+    """Run, say whether the action succeeded, write the film; 0 when it went through, 1 when it ended early.
+
+    PolicyError, ArmError and UserError on wrong inputs, before the first motion.
+    """
+    if video is not None:
+        check_video_path(video)
+    policy = load_policy(policy_path)
+    action = action_named(policy.action)
+    setup = Setup(robot, task_frame(scene.object_pose), settings.limits)
+    arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
+    film = Film(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW)
+    code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
+    verdict = "succeeded" if bool(judge_all(action, [arm.trajectory()]).ok[0]) else "did not succeed"
+    print(f"{policy.action} {verdict}")
+    if isinstance(arm, PandaArm) and arm.tracking_m:
+        apart = 1000.0 * np.array(arm.tracking_m)
+        print(f"arm against its limited reference: median {np.median(apart):.1f} mm, largest {apart.max():.1f} mm")
+    if video is not None and film.frames:
+        save_video(video, film.frames, 1.0 / policy.dt)
+        print(f"written to {video}")
+    return code
+
+
+def task_frame(text: str) -> TaskFrame:
+    """Return the task frame of x,y,yaw_deg; ArmError on anything else."""
+    x, y, yaw = numbers("--object-pose", text, "x,y,yaw_deg")
+    return TaskFrame(x, y, float(np.deg2rad(yaw)))
+
+
+def start_state(text: str, objects: int) -> StartState:
+    """Return the start of x,y,z,azimuth_deg,elevation_deg with objects of middling size; ArmError otherwise."""
+    x, y, z, azimuth, elevation = numbers("--start", text, "x,y,z,azimuth_deg,elevation_deg")
+    sizes = np.full(objects, OBJECT_HEIGHT_M), np.full(objects, OBJECT_RADIUS_M)
+    return StartState(np.array([x, y, z]), np.deg2rad(azimuth), np.deg2rad(elevation), *sizes)
+
+
+def default_limits(robot: str) -> Limits:
+    """Return the limits of a simulated robot."""
+    return panda_limits() if robot == "mujoco-panda" else Limits()
+
+
+def _camera(film: Film, arm: WorldArm):
+    def take(step: Step) -> None:
+        mujoco.mj_forward(arm.model, arm.data)
+        film.take(arm.data)
+
+    return take

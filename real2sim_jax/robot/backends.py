@@ -1,0 +1,58 @@
+"""The robots that this folder alone can drive, by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from real2sim_jax.robot.arms import Arm, SimulatedArm, load_stream
+from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
+from real2sim_jax.robot.joints import check_reach
+from real2sim_jax.robot.kinematics import FRANKA_HAND_M, TaskFrame
+from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.policy import Policy
+from real2sim_jax.robot.program import numbers
+from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.robot.udp import UdpArm
+
+ROBOTS = ("simulated", "udp", "franka")
+NOMINAL_START = "0,-0.05,0.15,90,30"
+OBJECT_POSE = "0.55,0,-60"
+UDP_PORT = 5115
+FRANKA_ANGULAR_RAD_S = 2.5
+"""Franka's Cartesian rotation limit."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the robot is and how to reach it."""
+
+    start: str = NOMINAL_START
+    """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
+    object_pose: str = OBJECT_POSE
+    """x,y,yaw_deg of the task frame in the arm's base frame."""
+    host: str = FrankaSettings.host
+    port: int = UDP_PORT
+    stream: Path | None = None
+
+
+def make_robot(name: str, policy: Policy, place: Place, limits: Limits) -> Arm:
+    """Return a robot ready to be driven; ArmError where it is not there, or cannot reach what it has to."""
+    if place.stream is not None:
+        return load_stream(place.stream)
+    if name == "udp":
+        return UdpArm(place.port, limits.command_timeout_s)
+    x, y, z, azimuth, elevation = numbers("--start", place.start, "x,y,z,azimuth_deg,elevation_deg")
+    angles = np.deg2rad(azimuth), np.deg2rad(elevation)
+    if name == "simulated":
+        return SimulatedArm((x, y, z), *angles, policy.dt)
+    base_x, base_y, yaw = numbers("--object-pose", place.object_pose, "x,y,yaw_deg")
+    frame = TaskFrame(base_x, base_y, float(np.deg2rad(yaw)))
+    start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(angles[0]), np.asarray(angles[1]))
+    reach = check_reach(policy, start, frame, limits, FRANKA_HAND_M)
+    return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, reach.q)
+
+
+def base_limits(name: str) -> Limits:
+    """Return a robot's own limits, which options may change."""
+    return Limits(angular_rad_s=FRANKA_ANGULAR_RAD_S) if name == "franka" else Limits()

@@ -100,6 +100,8 @@ def deodr_run(truth: Any, position: Any, wxyz: Any, resolution: tuple[int, int])
             nb_colors=3,
             texture=np.zeros((2, 2, 3)),
             background_image=np.zeros((height, width, 3)),
+            backface_culling=True,
+            clockwise=True,
         )
         return scene.render_compare_and_backward(np.zeros((height, width, 3)), SOFTNESS_PX)
 

@@ -147,3 +147,22 @@ def test_the_robot_knows_which_actions_end_holding():
 
     assert set(HOLDING_ACTIONS) == {action.name for action in ACTIONS.values() if action.ends_holding}
     assert env.FORCED_AFTER_S == FORCED_AFTER_S
+
+
+def test_memory_does_not_grow_with_the_steps():
+    import tracemalloc
+
+    controller, arm = Controller(random_policy()), arm_at_start()
+
+    def work(count):
+        for _ in range(count):
+            arm.send(controller.step(arm.read()).command)
+
+    work(500)
+    tracemalloc.start()
+    work(500)
+    before = tracemalloc.get_traced_memory()[0]
+    work(2000)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 4096

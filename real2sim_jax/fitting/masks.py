@@ -21,10 +21,10 @@ LEAST_AREA = 12
 
 def boxes_of_masks(track: MaskTrack) -> BoxTrack:
     """Return the boxes (px of the video) around masks at least half set; a body with hardly a pixel is not seen."""
-    masks: np.ndarray = np.greater(np.asarray(track.masks), 0.5)
+    masks = np.asarray(np.asarray(track.masks) > 0.5)
     seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= LEAST_AREA)
     step = np.asarray(track.image_size, float) / np.array([masks.shape[3], masks.shape[2]])
-    columns, rows = masks.any(axis=2), masks.any(axis=3)
+    columns, rows = np.asarray(masks.any(axis=2)), np.asarray(masks.any(axis=3))
     low = np.stack([columns.argmax(-1), rows.argmax(-1)], axis=-1) * step
     size = np.array([masks.shape[3], masks.shape[2]])
     high = (size - np.stack([columns[..., ::-1].argmax(-1), rows[..., ::-1].argmax(-1)], axis=-1)) * step

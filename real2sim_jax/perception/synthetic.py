@@ -64,7 +64,7 @@ def observe_boxes(truth: CuboidTrack, generator: np.random.Generator, noise: Noi
         seen[np.argmax(boxes[:, body, 3] * (boxes[:, body, 2] > boxes[:, body, 0])), body] |= not seen[:, body].any()
     return BoxTrack(
         boxes=np.where(seen[..., None], boxes, 0.0).astype(np.float32),
-        seen=np.asarray(seen),
+        seen=seen,  # type: ignore[arg-type]
         touching=truth.touching,
         acting=truth.acting,
         valid=truth.valid,

@@ -117,15 +117,23 @@ def _check_header(path: str | Path, header: Any) -> None:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PolicyError(f"{path}: expected format {FORMAT!r}; this is not a policy file")
     if header.get("version") != VERSION:
-        raise PolicyError(f"{path}: version {header.get('version')}, expected {VERSION}; export the policy again")
+        raise PolicyError(
+            f"{path}: version {_shown(header.get('version'))}, expected {VERSION}; export the policy again"
+        )
     if header.get("observation") != list(POLICY_FIELDS):
         raise PolicyError(f"{path}: another observation layout than {', '.join(POLICY_FIELDS)}; export it again")
     dt, layers = header.get("dt"), header.get("layers")
     if not isinstance(dt, float) or not 0.001 <= dt <= 1.0:
-        raise PolicyError(f"{path}: control period dt = {dt}; expected 0.001 to 1 s")
-    texts_ok = isinstance(header.get("action"), str) and isinstance(header.get("provenance", {}), dict)
+        raise PolicyError(f"{path}: control period dt = {_shown(dt)}; expected 0.001 to 1 s")
+    # The action's name is printed: nothing in it may steer a terminal.
+    texts_ok = str(header.get("action")).isidentifier() and isinstance(header.get("provenance", {}), dict)
     if not isinstance(layers, int) or not 1 <= layers <= 16 or not texts_ok:
         raise PolicyError(f"{path}: damaged header; export the policy again")
+
+
+def _shown(value: Any) -> str:
+    """A foreign value, short and in one line."""
+    return repr(value)[:40]
 
 
 def _check_arrays(path: str | Path, policy: Policy) -> None:

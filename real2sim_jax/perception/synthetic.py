@@ -64,7 +64,7 @@ def observe_boxes(truth: CuboidTrack, generator: np.random.Generator, noise: Noi
         seen[np.argmax(boxes[:, body, 3] * (boxes[:, body, 2] > boxes[:, body, 0])), body] |= not seen[:, body].any()
     return BoxTrack(
         boxes=np.where(seen[..., None], boxes, 0.0).astype(np.float32),
-        seen=seen,  # type: ignore[arg-type]
+        seen=seen,
         touching=truth.touching,
         acting=truth.acting,
         valid=truth.valid,
@@ -79,7 +79,7 @@ def observe_masks(truth: CuboidTrack, width: int = 128) -> MaskTrack:
     masks, _ = body_masks(truth, width, height)
     return MaskTrack(
         masks=masks.astype(np.float32),
-        seen=masks.any(axis=(2, 3)),
+        seen=masks.any(axis=(2, 3)),  # type: ignore[arg-type]
         touching=truth.touching,
         acting=truth.acting,
         valid=truth.valid,

@@ -30,10 +30,10 @@ def test_the_same_seed_gives_the_same_scenes_and_another_gives_others():
 
 def test_boxes_enclose_the_visible_masks():
     boxes, truth = synthetic_tracks(ACTIONS["put_onto"], 1, 3, SILENT)[0]
-    masks = observe_masks(truth, width=214)
+    masks = observe_masks(truth, width=213)
     for t, body in zip(*np.nonzero(boxes.seen), strict=True):
         rows, columns = np.nonzero(masks.masks[t, body])
-        extent = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * 2.0
+        extent = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * 427 / 213
         np.testing.assert_allclose(boxes.boxes[t, body], extent, atol=4.0)
 
 

@@ -30,7 +30,7 @@ export JAX_PLATFORMS ?= cpu
 endif
 
 comma := ,
-EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(filter warp,$(PHYSICS))))
+EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE))))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
 
@@ -48,10 +48,10 @@ help: ## list targets and variables
 	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
 	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
 	@echo "  SEED       seed of training and benchmark [$(SEED)]"
-	@echo "  TRACKS     file or folder of tracks to learn from; the default ones when empty [$(TRACKS)]"
-	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$(PHYSICS)]"
+	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
+	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
-	@echo "  STEPS      control steps of training; the action's default when empty [$(STEPS)]"
+	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
 	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
 	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$(PYTHON)]"
@@ -62,7 +62,7 @@ install: $(INSTALLED) ## make the virtual environment and install the package
 train: $(INSTALLED) ## learn ACTION's policy from TRACKS
 	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
 
-fit: $(INSTALLED) ## fit cuboids to TRACKS and write demonstrations
+fit: $(INSTALLED) ## fit cuboids to TRACKS or to synthetic demonstrations
 	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(addprefix --tracks ,$(TRACKS))
 
 benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of SPEC

@@ -42,6 +42,7 @@ class Fit:
 
         console = Console()
         action = action_named(self.action) if self.action else None
+        _not_negative(self.seed)
         out = self.out or self.runs / (action.name if action else "fits")
         source = pipeline.Source(self.tracks, _ids(self.videos), self.phases, self.seed)
         fits = pipeline.fit_stage(source, action, out, console)
@@ -84,6 +85,7 @@ class Train:
         from real2sim_jax.files import RunLayout
 
         console, action = Console(), action_named(self.action)
+        _not_negative(self.seed)
         config = _train_config(self)
         layout = RunLayout(self.runs, action.name)
         source = pipeline.Source(self.tracks, _ids(self.videos), self.phases, self.seed)
@@ -92,6 +94,8 @@ class Train:
         demos = pipeline.demonstration_stage(fits, action, layout)
         outcome = pipeline.train_stage(action, demos, config, layout, console, self.resume)
         folder = layout.seed(self.seed)
+        if not outcome.complete:
+            console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
         with console.status("benchmark"):
             nominal = pipeline.rollout_stage(action, outcome.policy, demos, config, folder)
             guide = pipeline.guide_path(layout, self.seed)
@@ -134,6 +138,7 @@ class Benchmark:
         path = policy_path(self.policy, self.action, self.runs, self.seed)
         action = action_named(load_policy(path).action)
         _at_least_one("--rows", self.rows)
+        _not_negative(self.seed)
         with console.status("benchmark"):
             out = self.out or path.parent
             reports = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
@@ -178,6 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (UserError, *_robot_errors()) as error:
         print(f"real2sim: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"real2sim: {error.filename or 'files'}: {error.strerror or error}; check the path", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("real2sim: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -204,6 +212,11 @@ def _robot_errors() -> tuple[type[Exception], ...]:
 
 def _ids(videos: str | None) -> list[str] | None:
     return None if videos is None else [part.strip() for part in videos.split(",") if part.strip()]
+
+
+def _not_negative(seed: int) -> None:
+    if seed < 0:
+        raise UserError(f"--seed {seed}: expected 0 or more")
 
 
 def _at_least_one(name: str, value: int) -> None:
@@ -252,7 +265,10 @@ def _show_success(
 
     rows = [] if nominal is None else [("unrandomised start", f"{nominal[0]} / {nominal[1]}", "")]
     for report in reports:
-        rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in summary_rows(report)]
+        rules = summary_rows(report)
+        # For actions without a hand rule the parts repeat the whole.
+        shown = rules[:2] if action.hand_azimuth_deg is None else rules
+        rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in shown]
     for report in guide:
         _, count, share = summary_rows(report)[0]
         rows.append((f"{report.spec}: success before training", count, share))

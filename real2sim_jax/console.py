@@ -4,12 +4,14 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import rich.console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from real2sim_jax.learning.train import Progress as TrainingProgress
+if TYPE_CHECKING:
+    from real2sim_jax.learning.train import Progress as TrainingProgress
 
 
 class Console:
@@ -75,7 +77,7 @@ class TrainingWatch:
         self._plain = not terminal
         self._task = self.bar.add_task("training", total=steps, line="compiling")
 
-    def report(self, progress: TrainingProgress) -> None:
+    def report(self, progress: "TrainingProgress") -> None:
         """Show an iteration."""
         terms = {name.split("/")[1]: value for name, value in progress.metrics.items() if name.startswith("reward/")}
         line = f"{progress.steps_per_s:,.0f}/s  return {progress.metrics['train/return']:.3f}"

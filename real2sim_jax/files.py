@@ -67,7 +67,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -78,7 +78,7 @@ def write_json(path: str | Path, value: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read JSON; UserError names the file and the place where it is malformed."""
     try:
-        return json.loads(_existing(path).read_text())
+        return json.loads(_existing(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected JSON, got malformed text ({error}); repair or remove it") from error
 
@@ -144,34 +144,35 @@ def load_header(path: str | Path) -> dict[str, Any]:
 
 def read_csv(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV with a header row; UserError when a required column is absent or a row has another length."""
+    return [row for _, row in _numbered_rows(path, required)]
+
+
+def read_columns(path: str | Path, required: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read a CSV of numbers into float columns, each (rows,); UserError names the line that is not a finite number."""
+    rows = _numbered_rows(path, required)
+    if not rows:
+        raise UserError(f"{path}: expected at least one row below the header, got none")
+    names = [name for name in rows[0][1] if name]
+    return {name: np.array([_number(path, line, name, row[name]) for line, row in rows]) for name in names}
+
+
+def _numbered_rows(path: str | Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Rows below the header with their line numbers; blank lines are left out."""
     try:
-        rows = list(csv.reader(io.StringIO(_existing(path).read_text())))
+        rows = list(csv.reader(io.StringIO(_existing(path).read_text(encoding="utf-8-sig"))))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected a CSV text file, got binary data") from error
-    while rows and not rows[-1]:
-        rows.pop()
     if not rows:
         raise UserError(f"{path}: expected a CSV with columns {', '.join(required)}, got an empty file")
     names = [name.strip() for name in rows[0]]
     missing = [name for name in required if name not in names]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(required)}")
-    for number, row in enumerate(rows[1:], start=2):
+    numbered = [(line, row) for line, row in enumerate(rows[1:], start=2) if row]
+    for line, row in numbered:
         if len(row) != len(names):
-            raise UserError(f"{path}: line {number} has {len(row)} values, expected {len(names)}")
-    return [dict(zip(names, row, strict=True)) for row in rows[1:]]
-
-
-def read_columns(path: str | Path, required: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read a CSV of numbers into float columns, each (rows,); UserError names the line that is not a finite number."""
-    rows = read_csv(path, required)
-    if not rows:
-        raise UserError(f"{path}: expected at least one row below the header, got none")
-    columns = {name: np.empty(len(rows)) for name in rows[0] if name}
-    for number, row in enumerate(rows):
-        for name, column in columns.items():
-            column[number] = _number(path, number + 2, name, row[name])
-    return columns
+            raise UserError(f"{path}: line {line} has {len(row)} values, expected {len(names)}")
+    return [(line, dict(zip(names, row, strict=True))) for line, row in numbered]
 
 
 def write_csv(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load_header, read_json, versions
-from real2sim_jax.robot.policy import FORMAT, load_policy
+from real2sim_jax.robot.policy import FORMAT, PolicyError, load_policy
 
 Rows = list[tuple[str, str]]
 
@@ -27,7 +28,10 @@ def describe_path(path: Path) -> Rows:
             raise UserError(f"{path}: expected artefacts (.npz, report_*.json), found none")
         return [(str(file.relative_to(path)), _one_line(file)) for file in files if file.suffix in (".npz", ".json")]
     if path.suffix == ".json":
-        return [(name, str(value)[:200]) for name, value in read_json(path).items() if name != "rows"]
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: expected a report or configuration, got other JSON")
+        return [(name, str(value)[:200]) for name, value in content.items() if name != "rows"]
     if _is_policy(path):
         policy = load_policy(path)
         rows = [("policy for", policy.action), ("control period", f"{policy.dt:.4f} s")]
@@ -36,12 +40,15 @@ def describe_path(path: Path) -> Rows:
 
 
 def _one_line(path: Path) -> str:
-    if path.suffix == ".json":
-        success = read_json(path)["summary"]["success"]
-        return f"benchmark, success {success['rate']:.1%} of {success['count']}"
-    if _is_policy(path):
-        return f"policy for {load_policy(path).action}"
-    return str(load_header(path)["schema"])
+    try:
+        if path.suffix == ".json":
+            report = load_report(path)
+            return f"benchmark, success {rate(report.ok).rate:.1%} of {len(report.ok)}"
+        if _is_policy(path):
+            return f"policy for {load_policy(path).action}"
+        return str(load_header(path).get("schema", "not one of ours"))
+    except (UserError, PolicyError):
+        return "damaged or not one of ours"
 
 
 def _is_policy(path: Path) -> bool:

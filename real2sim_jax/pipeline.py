@@ -1,5 +1,6 @@
 """The stages one after another, each reading and writing the artefacts of the runs folder."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train
 from real2sim_jax.perception.annotations import read_tracks
 from real2sim_jax.perception.synthetic import synthetic_tracks
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
-from real2sim_jax.simulation.env import ManipulationEnv
+from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState
@@ -32,7 +33,6 @@ from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
 from real2sim_jax.viewers.rollout import save_rollout_gif
 
 SYNTHETIC_COUNT = 6
-BENCHMARK_ROWS = 1000
 NOMINAL_HEIGHTS_M = (0.065, 0.10)
 NOMINAL_ROWS = 10
 
@@ -68,15 +68,28 @@ def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str
     if source.tracks is not None:
         name = action.name if action else None
         tracks, skipped = read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
+        skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
+        tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
+        if not tracks:
+            raise UserError(f"{source.tracks}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
         return tracks, skipped, {}
     if action is None:
         raise UserError("expected --tracks FOLDER or --action NAME; got neither")
     if source.videos:
         raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
     scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
-    named = {f"synthetic{i}": scene for i, scene in enumerate(scenes)}
+    named = {f"synthetic{source.seed}_{i}": scene for i, scene in enumerate(scenes)}
     observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
     return observed, {}, {name: truth for name, (_, truth) in named.items()}
+
+
+def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
+    """Why a video cannot be used besides its boxes; its id names a folder of ours."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", video) or re.fullmatch(r"seed\d+", video):
+        return "expected an id of letters, digits, '_', '-' and '.' that is not called seedN; rename the video"
+    if wanted is not None and shown.name != wanted.name:
+        return f"shows {shown.name}, expected {wanted.name}"
+    return None
 
 
 def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
@@ -108,11 +121,15 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
 
 def _fresh(folder: Path, config: FitConfig) -> CuboidTrack | None:
     path = folder / "track.npz"
-    if not path.is_file() or not (folder / "states.csv").is_file():
+    if not all((folder / name).is_file() for name in ("track.npz", "states.csv", "fit.gif")):
         return None
-    header = load_header(path)
-    same = header["parents"] == {"boxes": file_hash(folder / "boxes.npz")} and header["config"] == plain(config)
-    return load(path, CuboidTrack) if same else None
+    try:
+        header = load_header(path)
+        same = header["parents"] == {"boxes": file_hash(folder / "boxes.npz")} and header["config"] == plain(config)
+        return load(path, CuboidTrack) if same else None
+    except (UserError, KeyError):
+        # Damaged, or of another version: to be made again.
+        return None
 
 
 def _write_fit(folder: Path, observed: BoxTrack, track: CuboidTrack, config: FitConfig) -> None:
@@ -138,7 +155,7 @@ def train_stage(
     folder = layout.seed(config.seed)
     env = make_env(action, demos, config)
     parents = {"demos": file_hash(layout.demonstrations)}
-    with console.training(config.ppo.steps) as watch:
+    with console.training(config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
         outcome = train(
             env, demos, config, folder, parents=parents, resume=resume, report=watch.report, stopped=watch.stopped
         )
@@ -163,7 +180,9 @@ def benchmark_stage(
     """
     env = ManipulationEnv(action, None, make_physics(physics, action.bodies - 1))
     rollout = make_rollout(env)
-    states = {Path(spec).stem: start_states(spec, action, seed, rows) for spec in specs}
+    # Published files are called like the specs that we generate, but hold other rows.
+    names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
+    states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
     reports = []
     for path, out in policies.items():
         policy = load_policy(path)

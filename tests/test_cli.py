@@ -104,6 +104,8 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("train", "--action", "pick_up", "--steps", "5"), "--steps 5: expected at least"),
         (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
         (("train", "--action", "pick_up", "--envs", "0"), "--envs 0"),
+        (("train", "--action", "pick_up", "--seed", "-1"), "--seed -1: expected 0 or more"),
+        (("fit", "--action", "pick_up", "--out", "/dev/null/x"), "/dev/null/x"),
         (("benchmark",), "--policy FILE or --action NAME"),
         (("benchmark", "--policy", "none.npz"), "expected a policy file, found none"),
         (("run", "--policy", "none.npz"), "expected a policy file"),
@@ -118,6 +120,24 @@ def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, says):
     assert not list(tmp_path.iterdir())
 
 
+def test_videos_of_another_action_or_with_a_path_for_a_name_are_refused(capsys, tracks, tmp_path):
+    assert run("fit", "--tracks", tracks, "--videos", "7", "--action", "pick_up", "--out", tmp_path / "out") == 2
+    assert "7: shows push_left_to_right, expected pick_up" in error_line(capsys)
+    path = tracks / "something_else_boxes.json"
+    path.write_text(json.dumps({"../7": json.loads(path.read_text())["7"]}))
+    (tracks / "actions.csv").write_text("video_id,action\n../7,push_left_to_right\n")
+    assert run("fit", "--tracks", tracks, "--out", tmp_path / "out") == 2
+    assert "rename the video" in error_line(capsys)
+
+
+def test_info_names_what_is_damaged(capsys, tmp_path):
+    (tmp_path / "report_easy.json").write_text("{}")
+    (tmp_path / "track.npz").write_bytes(b"no archive")
+    assert run("info", tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("damaged") == 2 and "warp" not in shown
+
+
 @pytest.mark.timeout(900)
 def test_the_whole_road_in_small(capsys, tmp_path):
     road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4)
@@ -126,7 +146,7 @@ def test_the_whole_road_in_small(capsys, tmp_path):
     assert "unrandomised start" in shown and "easy: success" in shown
     videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"
     for name in ("boxes.npz", "truth.npz", "track.npz", "states.csv", "fit.gif"):
-        assert (videos / "synthetic0" / name).stat().st_size > 0
+        assert (videos / "synthetic0_0" / name).stat().st_size > 0
     names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
     for name in (*names, "success_easy.png"):
         assert (seed / name).stat().st_size > 0

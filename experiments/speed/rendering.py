@@ -75,7 +75,7 @@ def timed(run: Callable[[], Any], repeats: int) -> tuple[float, float]:
 def deodr_run(truth: Any, position: Any, wxyz: Any, resolution: tuple[int, int]) -> Callable[[], Any] | None:
     """Masks of the three bodies together and the gradient of their sum of squares by DEODR, frame after frame."""
     try:
-        from deodr import Scene2D
+        from deodr import Scene2D  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     pixels, depths = (np.asarray(value, float) for value in projected(truth, position, wxyz, resolution))

@@ -1,14 +1,15 @@
 """Greedy episodes of a policy from given starts: all rows in one jitted program."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from real2sim_jax.benchmark.success import Success, judge
+from real2sim_jax.errors import UserError
 from real2sim_jax.robot.guide import Guide
+from real2sim_jax.robot.observation import CONTROL_HZ
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.types import StartState, Trajectory
@@ -21,17 +22,18 @@ def make_rollout(env: ManipulationEnv) -> Callable[[Policy, StartState], tuple[T
     """Return a function from a policy and N start states to N trajectories, judgements and returns (N,).
 
     Episodes last their full length whatever happens. It is traced once for each shape of its arguments, not for each
-    policy.
+    policy. UserError: a policy for another action or control rate.
     """
 
     @jax.jit
     def run(arrays: Arrays, starts: StartState) -> tuple[Trajectory, Success, Array]:
-        return jax.vmap(lambda start: _episode(env, _with_arrays(template[0], arrays), start))(starts)
-
-    template: list[Policy] = []
+        return jax.vmap(lambda start: _episode(env, _policy(env, arrays), start))(starts)
 
     def rollout(policy: Policy, starts: StartState) -> tuple[Trajectory, Success, Array]:
-        template[:] = [policy]
+        if policy.action != env.action.name or abs(policy.dt * CONTROL_HZ - 1.0) > 1e-6:
+            raise UserError(
+                f"a policy for {policy.action} at {1 / policy.dt:.1f} Hz: expected {env.action.name} at {CONTROL_HZ} Hz"
+            )
         return run(_arrays(policy), jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), starts))
 
     return rollout
@@ -63,6 +65,6 @@ def _arrays(policy: Policy) -> Arrays:
     return {"mean": policy.mean, "std": policy.std, "layers": policy.layers, "guide": vars(policy.guide)}
 
 
-def _with_arrays(policy: Policy, arrays: Arrays) -> Policy:
+def _policy(env: ManipulationEnv, arrays: Arrays) -> Policy:
     guide = Guide(**arrays["guide"])
-    return replace(policy, mean=arrays["mean"], std=arrays["std"], layers=arrays["layers"], guide=guide)
+    return Policy(env.action.name, 1.0 / CONTROL_HZ, arrays["mean"], arrays["std"], arrays["layers"], guide)

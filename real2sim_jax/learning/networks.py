@@ -22,12 +22,12 @@ from real2sim_jax.robot.observation import (
     ACTION_SIZE,
     CONTROL_HZ,
     FEATURE_SIZE,
+    FORCED_AFTER_S,
     MAX_OPENING_M,
     features,
 )
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
-from real2sim_jax.simulation.env import FORCED_AFTER_S
 from real2sim_jax.simulation.reward import Reference, RewardConfig, references
 from real2sim_jax.simulation.starts import lowest_point
 from real2sim_jax.types import Demonstration
@@ -162,7 +162,7 @@ def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Gui
     # The hand holds the demonstrated object's centre; ours is usually lower.
     hand[:, 2] += config.grasp_height_m - chosen.object_half_height[:, 0]
     hand[:, 2] = np.maximum(hand[:, 2], config.grasp_height_m)
-    wxyz = _clear_of_table(hand, chosen.azimuth, chosen.elevation, config)
+    hand, wxyz = _clear_of_table(hand, chosen.azimuth, chosen.elevation, config)
     moving = acting[:-1] & acting[1:]
     velocity = np.zeros_like(hand)
     velocity[:-1] = np.where(moving[:, None], np.diff(hand, axis=0) * CONTROL_HZ, 0.0)
@@ -180,15 +180,17 @@ def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Gui
     return Guide(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
 
 
-def _clear_of_table(hand: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray, config: GuideConfig) -> np.ndarray:
-    """Return orientations (K, 4) with which the gripper at `hand` (K, 3) clears the table, raising it where it must.
+def _clear_of_table(
+    hand: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray, config: GuideConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions (K, 3) and orientations (K, 4) with which the gripper clears the table.
 
     A forearm may be thinner than the palm and come from below the object's height; the gripper then comes level.
     """
     wxyz = wxyz_from_azimuth_elevation(azimuth, np.clip(elevation, 0.0, np.deg2rad(config.steepest_deg)))
     lowest = jax.vmap(lowest_point, (0, 0, None))(hand, wxyz, jnp.asarray(MAX_OPENING_M))
-    hand[:, 2] += np.maximum(0.0, config.clearance_m - np.asarray(lowest))
-    return wxyz
+    rise = np.maximum(0.0, config.clearance_m - np.asarray(lowest))
+    return hand + rise[:, None] * np.array([0.0, 0.0, 1.0]), wxyz
 
 
 def most_typical(all_references: Reference) -> int:
@@ -207,5 +209,5 @@ def _closed(action: Action, grip: np.ndarray, lead: int) -> np.ndarray:
     closed = np.array([grip[k : k + lead + 1].any() for k in range(len(grip))])
     if action.has_anchor:
         # The object starts in the hand: hold it until the demonstrated release.
-        closed[: int(np.argmax(grip))] = True
+        closed[: int(np.argmax(grip)) if grip.any() else len(grip)] = True
     return closed

@@ -110,9 +110,11 @@ class PPO:
 
     def iterate(self, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
         """Do one iteration; return the new state and scalar metrics."""
-        key, key_starts, key_rollout, key_update = jax.random.split(state.key, 4)
+        key, key_starts, key_shares, key_rollout, key_update = jax.random.split(state.key, 5)
         difficulty = jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations), 0.0, 1.0)
-        rollout, metrics = self._rollout(state, key_starts, key_rollout, difficulty)
+        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
+        shares = difficulty * jnp.sqrt(jax.random.uniform(key_shares, (self.config.envs,)))
+        rollout, metrics = self._rollout(state, key_starts, key_rollout, shares)
         batch = self._targets(state, rollout)
         statistics = self.networks.update_statistics(state.statistics, batch.policy_obs, batch.critic_obs, batch.weight)
         state = state.replace(key=key, iteration=state.iteration + 1)  # type: ignore[attr-defined]
@@ -121,11 +123,9 @@ class PPO:
         state = state.replace(statistics=statistics)
         return state, metrics | losses | {"train/difficulty": difficulty}
 
-    def _rollout(self, state: TrainState, key_starts: Array, key: Array, difficulty: Array) -> tuple[Rollout, dict]:
+    def _rollout(self, state: TrainState, key_starts: Array, key: Array, shares: Array) -> tuple[Rollout, dict]:
         env, n = self.env, self.config.envs
         keys = jax.random.split(key_starts, n)
-        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
-        shares = difficulty * jnp.sqrt(jax.random.uniform(jax.random.fold_in(key_starts, 1), (n,)))
         first = jax.vmap(lambda k, share: env.reset_from(env.sample_start(k, share)))(keys, shares)
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:

@@ -1,6 +1,5 @@
 """The training loop around the jitted iteration: progress, logs, checkpoints, a usable policy at any moment."""
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from tensorboardX import SummaryWriter
 
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import plain, versions, write_csv, write_json
+from real2sim_jax.files import plain, read_json, versions, write_csv, write_json
 from real2sim_jax.learning.networks import Networks, guide_from
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
@@ -94,31 +93,53 @@ def train(
     state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
     first = run.policy(state)
     state = run.restored(state)
+    try:
+        state, complete = _loop(ppo, state, run, config, report, stopped)
+    finally:
+        run.close()
+    return Outcome(run.policy(state), first, run.columns(), complete)
+
+
+def _loop(
+    ppo: PPO,
+    state: TrainState,
+    run: "_Run",
+    config: TrainConfig,
+    report: Callable[[Progress], None],
+    stopped: Callable[[], bool],
+) -> tuple[TrainState, bool]:
+    """Iterate to the end or until stopped; return the last state, saved, and whether the end was reached."""
     iterate = jax.jit(ppo.iterate)
-    complete = True
+    ended_early = False
     for iteration in range(int(state.iteration), config.ppo.iterations):
         before = time.perf_counter()
         following, metrics = iterate(state)
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        if not all(np.isfinite(value) for value in values.values()):
+        bad = [name for name, value in values.items() if not np.isfinite(value)]
+        if bad:
             run.save(state)
-            bad = next(name for name, value in values.items() if not np.isfinite(value))
-            raise UserError(
-                f"training diverged: {bad} is not finite after iteration {iteration}; last good policy kept"
-            )
+            raise UserError(f"training diverged: {bad[0]} not finite in iteration {iteration}; last policy kept")
         state = following
         steps_per_s = config.ppo.envs * EPISODE_STEPS / (time.perf_counter() - before)
         steps = (iteration + 1) * config.ppo.envs * EPISODE_STEPS
         run.log(steps, values | {"train/steps_per_s": steps_per_s})
         report(Progress(iteration + 1, config.ppo.iterations, steps, steps_per_s, values))
-        if stopped():
-            complete = False
+        ended_early = stopped() and iteration + 1 < config.ppo.iterations
+        if ended_early:
             break
         if (iteration + 1) % config.checkpoint_every == 0:
             run.save(state)
     run.save(state)
-    run.close()
-    return Outcome(run.policy(state), first, run.columns(), complete)
+    return state, not ended_early
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier run left: it must not lie beside this one's configuration."""
+    for name in ("checkpoints", "tensorboard", "guide"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*.json", "success_*.png")
+    for path in [path for pattern in files for path in folder.glob(pattern)]:
+        path.unlink()
 
 
 class _Run:
@@ -129,12 +150,11 @@ class _Run:
         self.history: list[dict[str, float]] = []
         checkpoints = folder.absolute() / "checkpoints"
         if not resume:
-            shutil.rmtree(checkpoints, ignore_errors=True)
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+            _remove_earlier(folder)
         elif not checkpoints.is_dir():
             raise UserError(f"{folder}: nothing to resume; train without --resume first")
-        elif self._known_config() != provenance["config"]:
-            raise UserError(f"{folder}: was trained with another configuration; resume with the same or start anew")
+        else:
+            self._check_same(provenance)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", provenance)
         self.manager = ocp.CheckpointManager(checkpoints, options=ocp.CheckpointManagerOptions(max_to_keep=2))
@@ -145,7 +165,7 @@ class _Run:
         step = self.manager.latest_step()
         if step is None:
             return state
-        self.history = json.loads((self.folder / "history.json").read_text())[:step]
+        self.history = read_json(self.folder / "history.json")[:step]
         restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
         return restored
 
@@ -175,6 +195,8 @@ class _Run:
         names = self.history[0] if self.history else {}
         return {name: np.array([row[name] for row in self.history]) for name in names}
 
-    def _known_config(self) -> Any:
-        path = self.folder / "config.json"
-        return json.loads(path.read_text())["config"] if path.is_file() else None
+    def _check_same(self, provenance: dict[str, Any]) -> None:
+        known = read_json(self.folder / "config.json")
+        for name, what in (("config", "with another configuration"), ("parents", "on other demonstrations")):
+            if known.get(name) != provenance[name]:
+                raise UserError(f"{self.folder}: was trained {what}; resume with the same or start anew")

@@ -15,6 +15,7 @@ from real2sim_jax.robot.observation import (
     CONTROL_HZ,
     EPISODE_S,
     FEATURE_SIZE,
+    FORCED_AFTER_S,
     MAX_OPENING_M,
     POLICY_FIELDS,
     command,
@@ -35,11 +36,9 @@ from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import MOVED, Array, Demonstration
 
 EPISODE_STEPS = round(EPISODE_S * CONTROL_HZ)
-FORCED_AFTER_S = 7.0
-"""From then on the gripper is forced open (closed where the action ends holding)."""
 MAX_ELEVATION = np.deg2rad(85.0)
-MAX_SPEED = 20.0
-"""m/s; an object faster than this means that the simulation has diverged."""
+MAX_SPEED, MAX_SPIN = 20.0, 400.0
+"""m/s and rad/s; an object faster than this means that the simulation has diverged."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class ManipulationEnv(Env):
         before: Any = state.pipeline_state
         episode: Episode = state.info["episode"]
         physics = self._advance(before, episode, action)
-        valid = jnp.isfinite(physics.qpos).all() & (jnp.abs(physics.qvel[8:]) < MAX_SPEED / 0.05).all()
+        valid = jnp.isfinite(physics.qpos).all() & _is_slow(physics.qvel[8:])
         physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)
         allowed = self._allowed(physics)
         survives = valid & (allowed | (not self.config.end_on_violation))
@@ -208,6 +207,12 @@ class ManipulationEnv(Env):
         objects = jnp.concatenate(parts, axis=-1).ravel()
         extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
         return {"policy": policy, "critic": jnp.concatenate([features(policy, jnp), extra, objects])}
+
+
+def _is_slow(qvel: Array) -> Array:
+    """Whether no object (6 velocities each) is faster than a real one could be."""
+    speed = jnp.abs(qvel.reshape(-1, 6))
+    return (speed[:, :3] < MAX_SPEED).all() & (speed[:, 3:] < MAX_SPIN).all()
 
 
 def _opening(physics: PhysicsState) -> Array:

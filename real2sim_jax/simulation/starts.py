@@ -14,6 +14,8 @@ from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import Array
 
 CANDIDATES = 8
+LOWEST_M = 0.034
+"""Height at which a level gripper clears the table."""
 MARGIN = 0.003
 """Clearance below which a start is refused, m: covers the spacing of the sampled surface points."""
 HELD_SQUEEZE = 0.0005
@@ -32,8 +34,6 @@ class StartConfig:
     elevation_deg: float = 80.0
     position_m: tuple[float, float, float] = (0.25, 0.25, 0.2)
     """x and y to both sides, z upwards."""
-    lowest_m: float = 0.034
-    """Height at which a level gripper clears the table."""
 
 
 def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Array) -> StartState:
@@ -46,7 +46,7 @@ def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Ar
         position = jnp.asarray(moved_offset)
     else:
         position = jnp.stack([jnp.zeros(()), jnp.zeros(()), heights[0] / 2.0])
-    position = position.at[2].max(StartConfig.lowest_m)
+    position = position.at[2].max(LOWEST_M)
     return StartState(position, jnp.asarray(np.pi / 2), jnp.zeros(()), heights, radii)
 
 

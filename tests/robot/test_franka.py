@@ -17,6 +17,9 @@ from real2sim_jax.robot.kinematics import FRANKA_HAND_M, HOME_RAD, Chain, TaskFr
 from real2sim_jax.robot.limits import Limits
 from tests.robot.conftest import random_policy
 
+# A real-time simulator needs a calm machine: asked for by name, not part of the default run.
+pytestmark = pytest.mark.slow
+
 HOST, PORT = "127.0.0.1", 1337
 SIMULATOR = Path(__file__).parents[2] / ".venv-franka"
 SERVER = f"""

@@ -82,7 +82,7 @@ info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
 
 test: $(DEV_INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
 test-slow: $(DEV_INSTALLED) ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST)

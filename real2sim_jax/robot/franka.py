@@ -148,7 +148,7 @@ class FrankaArm:
 
 def _connect(settings: FrankaSettings) -> tuple[Any, Any]:
     try:
-        import franky
+        import franky  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ArmError("the franka back end needs franky-control: pip install 'real2sim-jax[franka]'") from error
     wanted = franky.RealtimeConfig.Enforce if settings.has_real_time_kernel else franky.RealtimeConfig.Ignore

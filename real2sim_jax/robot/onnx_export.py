@@ -181,7 +181,7 @@ def _unsquashed(graph: _Graph, vector: str, largest: float) -> str:
 
 def _onnx() -> Any:
     try:
-        import onnx
+        import onnx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise PolicyError("the ONNX export needs the package onnx: pip install 'real2sim-jax[onnx]'") from error
     return onnx

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.robot.observation import HOLDING_ACTIONS
 
 Kind = Literal["slide", "lift", "beside", "onto"]
 
@@ -44,8 +45,8 @@ class Action:
 
     @property
     def ends_holding(self) -> bool:
-        """Whether the gripper is still closed on the object when the action is over."""
-        return self.kind == "lift"
+        """Whether the gripper is still closed on the object when the action is over (the robot must know it too)."""
+        return self.name in HOLDING_ACTIONS
 
 
 _RECORDS = (

@@ -1,6 +1,7 @@
 """The rooms of the package and the one way in which they import each other."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ ORDER = (
     ("arms",),
     ("console", "inventory"),
     ("pipeline",),
+    ("commands",),
     ("cli", "__main__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
@@ -84,6 +86,11 @@ def test_optional_packages_are_imported_late(module):
 @pytest.mark.parametrize("folder", [PACKAGE, PACKAGE / "robot"], ids=lambda folder: folder.name)
 def test_what_the_robot_imports_on_its_way_is_empty(folder):
     assert not list(imported(folder / "__init__.py"))
+
+
+def test_the_command_line_starts_without_jax():
+    check = "import sys, real2sim_jax.cli; sys.exit(bool({'jax', 'mujoco', 'matplotlib'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
 
 
 def test_nothing_is_unpickled():

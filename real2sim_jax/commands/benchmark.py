@@ -1,0 +1,72 @@
+"""`real2sim benchmark`: success of a policy from many start states."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from real2sim_jax.actions import Action, action_named
+from real2sim_jax.commands.options import at_least_one, not_negative
+from real2sim_jax.commands.robot import policy_path
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Success of a policy from many start states."""
+
+    policy: Path | None = None
+    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
+    action: str | None = None
+    """Action whose policy to take from the runs folder."""
+    spec: str = "easy"
+    """Start states: easy, hard, or a CSV file in the published layout."""
+    physics: str = "batch"
+    """Physics back end: batch or mjx."""
+    out: Path | None = None
+    """Folder of the report; the policy's when absent."""
+    seed: int = 0
+    """Of the policy's run and of generated start states."""
+    rows: int = 1000
+    """Number of generated start states."""
+    runs: Path = Path("runs")
+    """Folder of all results."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        from real2sim_jax import pipeline
+        from real2sim_jax.console import Console
+        from real2sim_jax.robot.policy import load_policy
+
+        console = Console()
+        path = policy_path(self.policy, self.action, self.runs, self.seed)
+        action = action_named(load_policy(path).action)
+        at_least_one("--rows", self.rows)
+        not_negative(self.seed)
+        with console.status("benchmark"):
+            out = self.out or path.parent
+            reports = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
+        show_success(console, action, reports)
+        console.say(f"written to {out}: report_{reports[0].spec}.json, success_{reports[0].spec}.png")
+        return 0
+
+
+def show_success(
+    console: Any,
+    action: Action,
+    reports: Sequence[Any],
+    nominal: tuple[int, int] | None = None,
+    guide: Sequence[Any] = (),
+) -> None:
+    """Print the rates of reports, before them the unrandomised start's, after them the untrained policy's."""
+    from real2sim_jax.benchmark.report import summary_rows
+
+    rows = [] if nominal is None else [("unrandomised start", f"{nominal[0]} / {nominal[1]}", "")]
+    for report in reports:
+        rules = summary_rows(report)
+        # For actions without a hand rule the parts repeat the whole.
+        shown = rules[:2] if action.hand_azimuth_deg is None else rules
+        rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in shown]
+    for report in guide:
+        _, count, share = summary_rows(report)[0]
+        rows.append((f"{report.spec}: success before training", count, share))
+    console.table(f"{action.name}: success", ("start states", "episodes", "rate [95 % interval]"), rows)

@@ -1,0 +1,97 @@
+"""`real2sim train`: from boxes to a benchmarked policy."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from real2sim_jax.actions import action_named
+from real2sim_jax.commands.benchmark import show_success
+from real2sim_jax.commands.fit import show_fits
+from real2sim_jax.commands.options import at_least_one, ids, not_negative
+from real2sim_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Train:
+    """From demonstrations to a benchmarked, exported policy."""
+
+    action: str
+    """One of the nine actions, e.g. pick_up."""
+    tracks: Path | None = None
+    """Folder of tracks to learn from; the built-in synthetic demonstrations when absent."""
+    videos: str | None = None
+    """Ids of the videos to learn from, separated by commas; all of the action's when absent."""
+    phases: bool = True
+    """Take the action's frames from phases.csv where it has them; otherwise infer them from the boxes."""
+    seed: int = 0
+    """Of synthetic demonstrations, training and benchmark."""
+    physics: str = "batch"
+    """Physics back end: batch (MuJoCo's C engine, CPU) or mjx (any device)."""
+    runs: Path = Path("runs")
+    """Folder of all results."""
+    steps: int | None = None
+    """Control steps of training (12 are one second of one environment)."""
+    envs: int = 512
+    """Environments stepped in parallel."""
+    rows: int = 1000
+    """Start states of each benchmark."""
+    resume: bool = False
+    """Go on from the last checkpoint of the same configuration."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        from real2sim_jax import pipeline
+        from real2sim_jax.console import Console
+        from real2sim_jax.files import RunLayout
+
+        console, action = Console(), action_named(self.action)
+        not_negative(self.seed)
+        config = _train_config(self)
+        layout = RunLayout(self.runs, action.name)
+        source = pipeline.Source(self.tracks, ids(self.videos), self.phases, self.seed)
+        fits = pipeline.fit_stage(source, action, layout.folder, console)
+        show_fits(console, fits)
+        demos = pipeline.demonstration_stage(fits, action, layout)
+        outcome = pipeline.train_stage(action, demos, config, layout, console, self.resume)
+        folder = layout.seed(self.seed)
+        if not outcome.complete:
+            console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
+        with console.status("benchmark"):
+            nominal = pipeline.rollout_stage(action, outcome.policy, demos, config, folder)
+            guide = pipeline.guide_path(layout, self.seed)
+            policies = {folder / "policy.npz": folder, guide: guide.parent}
+            specs = ("easy", "hard")
+            reports = pipeline.benchmark_stage(action, policies, specs, self.physics, self.seed, self.rows)
+        show_success(console, action, reports[:2], nominal, reports[2:])
+        _show_artefacts(console, layout.folder, folder)
+        return 0
+
+
+def _train_config(options: Train) -> Any:
+    from real2sim_jax.learning.train import TrainConfig
+    from real2sim_jax.simulation.env import EPISODE_STEPS
+    from real2sim_jax.simulation.physics import check_physics
+
+    check_physics(options.physics)
+    for name in ("envs", "rows"):
+        at_least_one(f"--{name}", getattr(options, name))
+    ppo = TrainConfig().ppo
+    least = options.envs * EPISODE_STEPS
+    steps = ppo.steps if options.steps is None else options.steps
+    if steps < least:
+        raise UserError(
+            f"--steps {steps}: expected at least {least}, one episode in each of {options.envs} environments"
+        )
+    return TrainConfig(seed=options.seed, physics=options.physics, ppo=replace(ppo, steps=steps, envs=options.envs))
+
+
+def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:
+    rows = [
+        ("fitted videos", f"{videos}/VIDEO/ track.npz states.csv fit.gif"),
+        ("demonstrations", f"{videos}/demos.npz"),
+        ("policy for the robot", f"{folder}/policy.npz"),
+        ("benchmark", f"{folder}/ report_easy.json report_hard.json success_easy.png success_hard.png"),
+        ("pictures", f"{folder}/ rollout.gif curves.png"),
+        ("training", f"{folder}/ metrics.csv tensorboard/ checkpoints/ config.json"),
+    ]
+    console.table("artefacts", ("what", "where"), rows)

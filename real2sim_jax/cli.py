@@ -1,4 +1,4 @@
-"""`real2sim fit | train | benchmark | run | export | info`."""
+"""`real2sim fit | evaluate-states | train | benchmark | run | export | info`."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from real2sim_jax.commands.benchmark import Benchmark
+from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
 from real2sim_jax.commands.robot import Export, Run
@@ -19,6 +20,7 @@ from real2sim_jax.errors import UserError
 
 Command = (
     Annotated[Fit, tyro.conf.subcommand("fit")]
+    | Annotated[EvaluateStates, tyro.conf.subcommand("evaluate-states")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Run, tyro.conf.subcommand("run")]

@@ -6,16 +6,12 @@ Source: Petrik et al., CoRL 2020, and its published evaluation, with both condit
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from real2sim_jax.actions import ACTIONS, Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_csv
 from real2sim_jax.geometry.cuboids import CORNER_SIGNS
 from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, multiply, rotate, wrap
-from real2sim_jax.states_csv import read_states
 from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack
 
 SUNK_M, MAX_SUNK_FRACTION = -0.02, 0.25
@@ -23,6 +19,19 @@ SLIDE_M, HAND_FRACTION = 0.05, 0.75
 LIFT_M, START_HEIGHT_M = 0.01, 0.01
 SECTOR_TOLERANCE_RAD = np.deg2rad(60.0)
 ONTO_SCALE, ONTO_GAP_M = 2.0, 0.03
+PUBLISHED_VIDEOS = 6
+PUBLISHED_SUCCESSES = {
+    "pull_left_to_right": 5,
+    "pull_right_to_left": 4,
+    "push_left_to_right": 5,
+    "push_right_to_left": 6,
+    "pick_up": 2,
+    "put_behind": 6,
+    "put_in_front_of": 4,
+    "put_next_to": 1,
+    "put_onto": 0,
+}
+"""Of PUBLISHED_VIDEOS videos of each action: the reference. Source: the authors' list for Petrik et al., CoRL 2020."""
 
 
 @dataclass(frozen=True)
@@ -115,28 +124,6 @@ def _onto(scene: Scene, action: Action) -> dict[str, bool]:
 def evaluate_tracks(tracks: Mapping[str, tuple[Action, CuboidTrack]]) -> dict[str, list[str]]:
     """Return the broken rules by video id, empty lists for successes."""
     return {video: failures_of(track, action) for video, (action, track) in tracks.items()}
-
-
-def evaluate_states(
-    folder: str | Path, actions: str | Path | None = None, *, published_camera: bool = False
-) -> dict[str, list[str]]:
-    """Return the broken rules by video id for a folder of state files, ours or another system's.
-
-    Files are ID.csv, or ID/states.csv, below `folder` or below folder/ACTION; `actions` is a CSV (video_id, action)
-    for files that no folder of an action's name holds. UserError when there is no file or an action is not known.
-    """
-    known = {row["video_id"]: row["action"] for row in read_csv(actions, ["video_id", "action"])} if actions else {}
-    files = sorted(path for path in Path(folder).rglob("*.csv") if path.stem == "states" or path.stem.isdigit())
-    if not files:
-        raise UserError(f"{folder}: expected state files (ID.csv or ID/states.csv), found none")
-    tracks = {}
-    for path in files:
-        video = path.parent.name if path.stem == "states" else path.stem
-        name = known.get(video) or next((part for part in reversed(path.parts[:-1]) if part in ACTIONS), None)
-        if name is None or name not in ACTIONS:
-            raise UserError(f"{path}: the action of video {video} is not known; list it in a CSV (video_id, action)")
-        tracks[video] = ACTIONS[name], read_states(path, published_camera=published_camera)
-    return evaluate_tracks(tracks)
 
 
 def summary(failures: Mapping[str, list[str]], actions: Mapping[str, Action]) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,190 @@
+"""A folder of state files, ours or another system's, judged video by video: success rules, plausibility, agreement."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jax
+import numpy as np
+
+from real2sim_jax.actions import ACTIONS, Action, action_named
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import load, read_columns, read_csv, read_json
+from real2sim_jax.fitting.quality import BODY_NAMES, measures
+from real2sim_jax.fitting.reconstruction import PUBLISHED_SUCCESSES, PUBLISHED_VIDEOS, failures_of, summary
+from real2sim_jax.states_csv import read_states
+from real2sim_jax.types import ANCHOR, MOVED, BoxTrack, CuboidTrack
+
+LOOSE = ("hover_m", "sink_m")
+"""Measures of frames in which nothing holds the moved object; other system's files may not say which those are."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One video."""
+
+    action: Action
+    broken: list[str]
+    """Rules that it breaks; none when it shows its action."""
+    measures: dict[str, float]
+    """As from `quality.measures`; those of LOOSE are absent when no frame is known to be without touch."""
+    iou: dict[str, float]
+    """Mean IoU by body, where a track.npz lies beside the states."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A folder."""
+
+    videos: dict[str, Judgement]
+    refused: dict[str, str]
+    """Why a video was not judged."""
+
+    def table(self) -> dict[str, tuple[int, int, int, int]]:
+        """Successes, videos and the published system's successes and videos, by action, and their sums under "all"."""
+        broken = {video: judged.broken for video, judged in self.videos.items()}
+        ours = summary(broken, {video: judged.action for video, judged in self.videos.items()})
+        rows = {n: (*ours[n], PUBLISHED_SUCCESSES[n], PUBLISHED_VIDEOS) for n in ours if n != "all"}
+        return rows | {"all": (*ours["all"], sum(row[2] for row in rows.values()), PUBLISHED_VIDEOS * len(rows))}
+
+    def extremes(self) -> dict[str, tuple[float, str]]:
+        """The worst of each measure over the videos, and the video that has it."""
+        worst: dict[str, tuple[float, str]] = {}
+        for name in dict.fromkeys(name for judged in self.videos.values() for name in judged.measures):
+            held = [(judged.measures[name], v) for v, judged in self.videos.items() if name in judged.measures]
+            worst[name] = min(held) if name == "size_min_m" else max(held)
+        return worst
+
+    def iou_medians(self) -> dict[str, float]:
+        """Median over the videos of the IoU of each body; empty when no video has one."""
+        bodies = {name: [j.iou[name] for j in self.videos.values() if name in j.iou] for name in BODY_NAMES.values()}
+        return {name: median(values) for name, values in bodies.items() if values}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as plain JSON."""
+        names = ("successes", "videos", "published_successes", "published_videos")
+        return {
+            "table": {name: dict(zip(names, row, strict=True)) for name, row in self.table().items()},
+            "plausibility": {name: {"value": v, "video": video} for name, (v, video) in self.extremes().items()},
+            "iou_medians": self.iou_medians(),
+            "videos": {video: _plain(judged) for video, judged in self.videos.items()},
+            "refused": self.refused,
+        }
+
+
+def evaluate_states(
+    folder: str | Path, actions: str | Path | None = None, *, published_camera: bool = False
+) -> Evaluation:
+    """Judge every state file below a folder.
+
+    Files are ID.csv or ID/states.csv. The action of a video is what `actions`, a CSV (video_id, action), says, else
+    what a quality.json beside the file says, else the name of the nearest folder that is called like an action.
+    published_camera: see `read_states`. UserError when no video can be judged.
+    """
+    known = {row["video_id"]: row["action"] for row in read_csv(actions, ["video_id", "action"])} if actions else {}
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: expected a folder of state files (ID.csv or ID/states.csv), found none")
+    files = list(_state_files(Path(folder), known))
+    if not files:
+        raise UserError(f"{folder}: expected state files (ID.csv or ID/states.csv), found none")
+    videos, refused = {}, {}
+    for name, path in _named(files, Path(folder)).items():
+        try:
+            videos[name] = _judge(path, _action_of(path, known), published_camera)
+        except UserError as error:
+            refused[name] = str(error)
+        except OSError as error:
+            refused[name] = f"{path}: {error.strerror or error}"
+    if not videos:
+        raise UserError(f"none of {len(refused)} state files could be judged; {next(iter(refused.values()))}")
+    return Evaluation(videos, refused)
+
+
+def _state_files(folder: Path, known: dict[str, str]) -> Iterator[Path]:
+    """State files may be damaged, so a name is enough; one of any other name must begin like a state file."""
+    for path in sorted(folder.rglob("*.csv")):
+        if path.stem == "states" or path.stem.isdigit() or path.stem in known or _begins_with_a_camera(path):
+            yield path
+
+
+def _begins_with_a_camera(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"cdis" in file.read(64)
+    except OSError:
+        return False
+
+
+def _id(path: Path) -> str:
+    return path.parent.name if path.stem == "states" else path.stem
+
+
+def _named(files: list[Path], folder: Path) -> dict[str, Path]:
+    """Files by video id, or by their path where two have one id."""
+    count = Counter(_id(path) for path in files)
+    return {_id(p) if count[_id(p)] == 1 else str(p.relative_to(folder)): p for p in files}
+
+
+def _action_of(path: Path, known: dict[str, str]) -> Action:
+    video, beside = _id(path), path.with_name("quality.json")
+    folders = (part for part in reversed(path.resolve().parts[:-1]) if part in ACTIONS)
+    name = known.get(video) or _noted_action(beside) or next(folders, None)
+    if name is None:
+        raise UserError(f"{path}: the action of video {video} is not known; list it in a CSV (video_id, action)")
+    return action_named(name.strip())
+
+
+def _noted_action(path: Path) -> str | None:
+    try:
+        content = read_json(path)
+    except UserError:
+        return None
+    name = content.get("action") if isinstance(content, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _judge(path: Path, action: Action, published_camera: bool) -> Judgement:
+    # Numbers beyond float32 turn into infinities and are refused below.
+    with np.errstate(over="ignore"):
+        track = read_states(path, published_camera=published_camera)
+    if not all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(track)):
+        raise UserError(f"{path}: expected lengths of metres, got numbers too large to reckon with")
+    if action.has_anchor and track.position.shape[1] <= ANCHOR:
+        raise UserError(f"{path}: expected two objects for {action.name}, got one; check the video's action")
+    track, seen, iou = _with_what_lies_beside(track, path)
+    unknown = read_columns(path, ["touch"])["touch"] < 0.0
+    track = track.replace(touching=np.asarray(track.touching) | unknown)  # type: ignore[attr-defined]
+    facts = measures(track, seen[:, : action.bodies], np.asarray(track.valid))
+    told = not np.asarray(track.touching).all()
+    return Judgement(
+        action, failures_of(track, action), {n: v for n, v in facts.items() if told or n not in LOOSE}, iou
+    )
+
+
+def _with_what_lies_beside(track: CuboidTrack, path: Path) -> tuple[CuboidTrack, np.ndarray, dict[str, float]]:
+    """Return the track at its own rate, seen (T, B) bool and IoU by body: without files of ours 12 Hz, all, none."""
+    seen, iou = np.ones(np.asarray(track.position).shape[:2], bool), {}
+    ours = _loaded(path.with_name("track.npz"), CuboidTrack)
+    if ours is not None and np.asarray(ours.position).shape[:2] == seen.shape:
+        track = track.replace(dt=np.float32(ours.dt))  # type: ignore[attr-defined]
+        iou = {b: float(ours.quality[f"iou_{b}"]) for b in BODY_NAMES.values() if f"iou_{b}" in ours.quality}
+        boxes = _loaded(path.with_name("boxes.npz"), BoxTrack)
+        if boxes is not None and np.asarray(boxes.seen).shape == seen.shape and np.asarray(boxes.seen)[:, MOVED].any():
+            seen = np.asarray(boxes.seen, bool)
+    return track, seen, iou
+
+
+def _loaded(path: Path, kind: Any) -> Any:
+    try:
+        return load(path, kind)
+    except UserError:
+        return None
+
+
+def _plain(judged: Judgement) -> dict[str, Any]:
+    success = not judged.broken
+    facts = {"broken_rules": judged.broken, "measures": judged.measures, "iou": judged.iou}
+    return {"action": judged.action.name, "success": success, **facts}

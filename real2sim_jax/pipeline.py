@@ -1,8 +1,6 @@
-"""The stages one after another, each reading and writing the artefacts of the runs folder."""
+"""The stages after the fit, one after another, each reading and writing the artefacts of the runs folder."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -16,127 +14,20 @@ from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.console import Console
 from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import RunLayout, file_hash, load, load_header, plain, save
-from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.files import RunLayout, file_hash, plain, save
+from real2sim_jax.fits import Fits
 from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train
-from real2sim_jax.perception.annotations import read_tracks
-from real2sim_jax.perception.synthetic import synthetic_tracks
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState
-from real2sim_jax.states_csv import write_states
-from real2sim_jax.types import BoxTrack, CuboidTrack, Demonstration
-from real2sim_jax.viewers.fit import save_fit_gif
+from real2sim_jax.types import Demonstration
 from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
 from real2sim_jax.viewers.rollout import save_rollout_gif
 
-SYNTHETIC_COUNT = 6
 NOMINAL_HEIGHTS_M = (0.065, 0.10)
 NOMINAL_ROWS = 10
-
-Tracks = dict[str, tuple[Action, BoxTrack]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where demonstrations come from."""
-
-    tracks: Path | None = None
-    """Folder of annotations; synthetic demonstrations where there is none."""
-    videos: Sequence[str] | None = None
-    use_phases: bool = True
-    seed: int = 0
-    """Of the synthetic demonstrations."""
-
-
-@dataclass(frozen=True)
-class Fits:
-    """The videos of a fit stage."""
-
-    tracks: dict[str, tuple[Action, CuboidTrack]]
-    skipped: dict[str, str]
-    """Why a video has no track."""
-
-
-def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
-    """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
-
-    UserError when no track is left.
-    """
-    if source.tracks is not None:
-        name = action.name if action else None
-        tracks, skipped = read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
-        skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
-        tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
-        if not tracks:
-            raise UserError(f"{source.tracks}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
-        return tracks, skipped, {}
-    if action is None:
-        raise UserError("expected --tracks FOLDER or --action NAME; got neither")
-    if source.videos:
-        raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
-    scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
-    named = {f"synthetic{source.seed}_{i}": scene for i, scene in enumerate(scenes)}
-    observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
-    return observed, {}, {name: truth for name, (_, truth) in named.items()}
-
-
-def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
-    """Why a video cannot be used besides its boxes; its id names a folder of ours."""
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", video) or re.fullmatch(r"seed\d+", video):
-        return "expected an id of letters, digits, '_', '-' and '.' that is not called seedN; rename the video"
-    if wanted is not None and shown.name != wanted.name:
-        return f"shows {shown.name}, expected {wanted.name}"
-    return None
-
-
-def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
-    """Fit every video of a source; write boxes.npz, track.npz, states.csv and fit.gif below out/VIDEO.
-
-    Synthetic videos get truth.npz too. A video whose boxes and configuration have not changed is not fitted again.
-    UserError when no video can be fitted.
-    """
-    observed, skipped, truth = read_source(source, action)
-    config = FitConfig()
-    for video, (_, track) in observed.items():
-        save(out / video / "boxes.npz", track)
-    for video, track in truth.items():
-        save(out / video / "truth.npz", track)
-    done = {video: _fresh(out / video, config) for video in observed}
-    missing = {video: pair for video, pair in observed.items() if done[video] is None}
-    if missing:
-        with console.status(f"fitting {len(missing)} videos") as update:
-            result = fit_tracks(missing, config, update)
-        skipped |= result.failures
-        for video, track in result.tracks.items():
-            _write_fit(out / video, observed[video][1], track, config)
-            done[video] = track
-    fitted = {video: (observed[video][0], track) for video, track in done.items() if track is not None}
-    if not fitted:
-        raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")
-    return Fits(fitted, skipped)
-
-
-def _fresh(folder: Path, config: FitConfig) -> CuboidTrack | None:
-    path = folder / "track.npz"
-    if not all((folder / name).is_file() for name in ("track.npz", "states.csv", "fit.gif")):
-        return None
-    try:
-        header = load_header(path)
-        same = header["parents"] == {"boxes": file_hash(folder / "boxes.npz")} and header["config"] == plain(config)
-        return load(path, CuboidTrack) if same else None
-    except (UserError, KeyError):
-        # Damaged, or of another version: to be made again.
-        return None
-
-
-def _write_fit(folder: Path, observed: BoxTrack, track: CuboidTrack, config: FitConfig) -> None:
-    write_states(folder / "states.csv", track)
-    save_fit_gif(folder / "fit.gif", observed, track)
-    parents = {"boxes": file_hash(folder / "boxes.npz")}
-    save(folder / "track.npz", track, config=plain(config), parents=parents)
 
 
 def demonstration_stage(fits: Fits, action: Action, layout: RunLayout) -> Demonstration:

@@ -25,6 +25,7 @@ ORDER = (
     ("viewers",),
     ("arms",),
     ("console", "inventory"),
+    ("fits",),
     ("pipeline",),
     ("commands",),
     ("cli", "__main__"),

@@ -15,7 +15,7 @@ class Fit:
     tracks: Path | None = None
     """Folder with something_else_boxes.json, actions.csv and, if there is one, phases.csv."""
     out: Path | None = None
-    """Folder that gets VIDEO/states.csv, track.npz and fit.gif; RUNS/ACTION when absent."""
+    """Folder that gets VIDEO/states.csv, track.npz, fit.gif and quality.json; RUNS/ACTION when absent."""
     videos: str | None = None
     """Ids of the videos to fit, separated by commas; all of the folder's actions.csv when absent."""
     action: str | None = None
@@ -29,28 +29,31 @@ class Fit:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax import pipeline
         from real2sim_jax.console import Console
+        from real2sim_jax.fits import Source, fit_stage
 
         console = Console()
         action = action_named(self.action) if self.action else None
         not_negative(self.seed)
         out = self.out or self.runs / (action.name if action else "fits")
-        source = pipeline.Source(self.tracks, ids(self.videos), self.phases, self.seed)
-        fits = pipeline.fit_stage(source, action, out, console)
+        source = Source(self.tracks, ids(self.videos), self.phases, self.seed)
+        fits = fit_stage(source, action, out, console)
         show_fits(console, fits)
-        console.say(f"written to {out}/VIDEO/: states.csv, track.npz, fit.gif")
+        console.say(f"written to {out}/VIDEO/: states.csv, track.npz, fit.gif, quality.json")
+        console.say(f"of all videos: {out}/contact_sheet.png, loss_curves.png")
         return 0
 
 
 def show_fits(console: Any, fits: Any) -> None:
     """Print a row for each fitted video, and why others were skipped."""
+    bodies = ("hand", "moved", "anchor")
     rows = []
-    for video, (action, track) in fits.tracks.items():
-        quality = {name: float(value) for name, value in track.quality.items()}
-        overlap = "  ".join(f"{name[4:]} {value:.2f}" for name, value in quality.items() if name.startswith("iou_"))
-        flags = " ".join(name[5:] for name, value in quality.items() if name.startswith("flag_") and value > 0)
-        rows.append((video, action.name, str(len(track.valid)), overlap, flags or "-"))
-    console.table("fitted videos", ("video", "action", "frames", "box IoU", "flags"), rows)
+    for video, report in fits.reports.items():
+        iou = [f"{report.iou[body]:.2f}" if body in report.iou else "-" for body in bodies]
+        shown = "no: " + ", ".join(report.broken_rules) if report.broken_rules else "yes"
+        frames = str(len(fits.tracks[video][1].valid))
+        rows.append((video, report.action, frames, *iou, " ".join(report.flags) or "-", shown))
+    columns = ("video", "action", "frames", *(f"IoU {body}" for body in bodies), "flags", "shows its action")
+    console.table("fitted videos", columns, rows)
     for video, reason in fits.skipped.items():
         console.say(f"skipped {video}: {reason}")

@@ -43,13 +43,14 @@ class Train:
         from real2sim_jax import pipeline
         from real2sim_jax.console import Console
         from real2sim_jax.files import RunLayout
+        from real2sim_jax.fits import Source, fit_stage
 
         console, action = Console(), action_named(self.action)
         not_negative(self.seed)
         config = _train_config(self)
         layout = RunLayout(self.runs, action.name)
-        source = pipeline.Source(self.tracks, ids(self.videos), self.phases, self.seed)
-        fits = pipeline.fit_stage(source, action, layout.folder, console)
+        source = Source(self.tracks, ids(self.videos), self.phases, self.seed)
+        fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)
         outcome = pipeline.train_stage(action, demos, config, layout, console, self.resume)
@@ -87,7 +88,8 @@ def _train_config(options: Train) -> Any:
 
 def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:
     rows = [
-        ("fitted videos", f"{videos}/VIDEO/ track.npz states.csv fit.gif"),
+        ("fitted videos", f"{videos}/VIDEO/ track.npz states.csv fit.gif quality.json"),
+        ("all of them", f"{videos}/ contact_sheet.png loss_curves.png"),
         ("demonstrations", f"{videos}/demos.npz"),
         ("policy for the robot", f"{folder}/policy.npz"),
         ("benchmark", f"{folder}/ report_easy.json report_hard.json success_easy.png success_hard.png"),

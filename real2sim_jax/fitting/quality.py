@@ -43,9 +43,11 @@ def describe(track: CuboidTrack, observed: BoxTrack) -> CuboidTrack:
 
 
 def agreement(track: CuboidTrack, observed: BoxTrack) -> dict[str, float]:
-    """Return the mean IoU of the projected with the observed boxes by body; bodies never seen are left out."""
+    """Return the mean IoU of the projected with the observed boxes by body that is ever seen, and whether one is poor."""
     iou, seen = iou_over_time(track, observed), np.asarray(observed.seen, bool)
-    return {f"iou_{BODY_NAMES[b]}": float(iou[seen[:, b], b].mean()) for b in range(seen.shape[1]) if seen[:, b].any()}
+    means = {BODY_NAMES[b]: float(iou[seen[:, b], b].mean()) for b in range(seen.shape[1]) if seen[:, b].any()}
+    poor = any(value < POOR_IOU for value in means.values())
+    return {**{f"iou_{name}": value for name, value in means.items()}, "flag_poor_fit": float(poor)}
 
 
 def iou_over_time(track: CuboidTrack, observed: BoxTrack) -> np.ndarray:

@@ -1,55 +1,78 @@
-"""A moving picture of a fit: observed boxes against fitted cuboids in the image, beside a view from above."""
+"""A moving picture of a fit: observed boxes against fitted cuboids in the image, beside a view from above.
 
+Below both runs the agreement with the boxes over time, so that bad frames can be found without looking at them all.
+"""
+
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import jax
 import numpy as np
-from PIL import Image
 
-from real2sim_jax.files import replacing
+from real2sim_jax.fitting.parameters import shown_position
+from real2sim_jax.fitting.quality import BODY_NAMES, iou_over_time, padded
 from real2sim_jax.geometry.cameras import project
 from real2sim_jax.geometry.cuboids import EDGES, body_centres, corners
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
+from real2sim_jax.viewers.gif import save_gif
 
 COLOURS = {HAND: (230, 120, 60), MOVED: (40, 130, 220), ANCHOR: (70, 160, 90)}
 """RGB by body: the fitted cuboids; observed boxes are drawn in a lighter tone."""
-BACKGROUND, INK = (248, 248, 246), (60, 60, 60)
-HEIGHT_PX = 300
+BACKGROUND, INK, SHADE = (248, 248, 246), (60, 60, 60), (226, 226, 222)
+HEIGHT_PX, STRIP_PX = 300, 90
 
 
 def save_fit_gif(path: str | Path, box_track: BoxTrack, cuboid_track: CuboidTrack) -> None:
     """Write a GIF at the video's own rate; the observed and the fitted track have the same frames and bodies."""
-    points = _corners(cuboid_track)
-    pixels = np.asarray(jax.vmap(lambda p: project(p, cuboid_track.camera)[0])(points))
+    points, pixels = wireframes(cuboid_track)
+    iou = iou_over_time(cuboid_track, box_track)
+    scale = HEIGHT_PX / float(box_track.image_size[1])
+    valid = np.flatnonzero(np.asarray(cuboid_track.valid))
+    strip = None
     frames = []
-    for t in np.flatnonzero(np.asarray(cuboid_track.valid)):
-        left = _image_view(box_track, pixels[t], int(t))
-        right = _top_view(np.asarray(points), cuboid_track, int(t))
-        frames.append(Image.fromarray(np.concatenate([left, right], axis=1)))
-    duration_ms = max(20, round(1000.0 * float(cuboid_track.dt)))
-    with replacing(path) as temporary:
-        frames[0].save(temporary, "GIF", save_all=True, append_images=frames[1:], duration=duration_ms, loop=0)
+    for place, t in enumerate(valid):
+        left = image_view(box_track, pixels[t], int(t), scale)
+        label(
+            left, f"frame {t + 1}{'  touch' if box_track.touching[t] else ''}{'  act' if box_track.acting[t] else ''}"
+        )
+        above = np.concatenate([left, _top_view(points, cuboid_track, int(t))], axis=1)
+        strip = (
+            _agreement(iou[valid], np.asarray(box_track.touching)[valid], above.shape[1]) if strip is None else strip
+        )
+        frames.append(np.concatenate([above, _with_cursor(strip, place, len(valid))]))
+    # Below 20 ms a frame, viewers fall back to a slow default.
+    save_gif(path, frames, min(50.0, 1.0 / float(cuboid_track.dt)))
+
+
+def wireframes(track: CuboidTrack) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bodies' corners in the world, (T, B, 8, 3) m, and where they show in the image, (T, B, 8, 2) px."""
+    frames, bodies = np.asarray(track.position).shape[:2]
+    points, pixels = _wireframes(padded(track))
+    return np.asarray(points)[:frames, :bodies], np.asarray(pixels)[:frames, :bodies]
 
 
 @jax.jit
-def _corners(track: CuboidTrack) -> Array:
-    centres = body_centres(track.half_extents, track.position, track.wxyz)
-    return corners(track.half_extents, centres, track.wxyz)
+def _wireframes(track: CuboidTrack) -> tuple[Array, Array]:
+    shown = shown_position(track, track.quality["hand_reach"])
+    places = (track.position, shown)
+    points, seen = (
+        corners(track.half_extents, body_centres(track.half_extents, place, track.wxyz), track.wxyz) for place in places
+    )
+    return points, project(seen, track.camera)[0]
 
 
-def _image_view(observed: BoxTrack, pixels: np.ndarray, t: int) -> np.ndarray:
-    width, height = (float(size) for size in observed.image_size)
-    scale = HEIGHT_PX / height
-    canvas = np.full((HEIGHT_PX, round(width * scale), 3), BACKGROUND, np.uint8)
+def image_view(observed: BoxTrack, pixels: np.ndarray, t: int, scale: float) -> np.ndarray:
+    """Draw frame t: observed boxes below the wires of the bodies' corners (B, 8, 2) px, all enlarged by `scale`."""
+    width, height = (max(1, round(float(size) * scale)) for size in observed.image_size)
+    canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
     for body in range(pixels.shape[0]):
         if observed.seen[t, body]:
             light = tuple(int(0.45 * c + 0.55 * 255) for c in COLOURS[body])
             x1, y1, x2, y2 = (round(float(v) * scale) for v in observed.boxes[t, body])
-            cv2.rectangle(canvas, (x1, y1), (x2, y2), light, 4)
+            cv2.rectangle(canvas, (x1, y1), (x2, y2), light, max(2, round(height / 75)))
     for body in range(pixels.shape[0]):
         _wires(canvas, pixels[body] * scale, COLOURS[body])
-    _label(canvas, f"frame {t + 1}{'  touch' if observed.touching[t] else ''}{'  act' if observed.acting[t] else ''}")
     return canvas
 
 
@@ -71,8 +94,51 @@ def _top_view(points: np.ndarray, track: CuboidTrack, t: int) -> np.ndarray:
         _wires(canvas, place(points[t, body, :, :2]), COLOURS[body])
     bar = max(1, round(0.1 * scale))
     cv2.line(canvas, (10, HEIGHT_PX - 12), (10 + bar, HEIGHT_PX - 12), INK, 2)
-    _label(canvas, "from above, bar 10 cm")
+    label(canvas, "from above, bar 10 cm")
     return canvas
+
+
+def _agreement(iou: np.ndarray, touching: np.ndarray, width: int) -> np.ndarray:
+    """IoU (T, B) of every body from 0 (bottom) to 1 (top) over the frames; frames of touch are shaded."""
+    canvas = np.full((STRIP_PX, width, 3), BACKGROUND, np.uint8)
+    for place in np.flatnonzero(touching):
+        edges = _column(place - 0.5, len(iou), width), _column(place + 0.5, len(iou), width)
+        canvas[:, max(0, edges[0]) : edges[1]] = SHADE
+    for level in (0.0, 0.5, 1.0):
+        cv2.line(canvas, (0, _row(level)), (width, _row(level)), (205, 205, 202), 1)
+    for body in range(iou.shape[1]):
+        _curve(canvas, iou[:, body], COLOURS[body])
+    label(canvas, "IoU with the boxes, 0 to 1:")
+    for body in range(iou.shape[1]):
+        text = f"{BODY_NAMES[body]} {np.nanmean(iou[:, body]):.2f}" if np.isfinite(iou[:, body]).any() else ""
+        cv2.putText(canvas, text, (210 + 105 * body, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, COLOURS[body], 1, cv2.LINE_AA)
+    return canvas
+
+
+def _curve(canvas: np.ndarray, values: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Neighbouring frames are joined; a frame alone is a dot."""
+    spots = [
+        (_column(i, len(values), canvas.shape[1]), _row(v)) if np.isfinite(v) else None for i, v in enumerate(values)
+    ]
+    for spot in spots:
+        if spot is not None:
+            cv2.circle(canvas, spot, 2, colour, -1, cv2.LINE_AA)
+    for first, second in pairwise(spots):
+        if first is not None and second is not None:
+            cv2.line(canvas, first, second, colour, 1, cv2.LINE_AA)
+
+
+def _with_cursor(strip: np.ndarray, place: int, frames: int) -> np.ndarray:
+    column = _column(place, frames, strip.shape[1])
+    return cv2.line(strip.copy(), (column, 24), (column, STRIP_PX), INK, 1)
+
+
+def _column(place: float, frames: int, width: int) -> int:
+    return round((place + 0.5) / frames * width)
+
+
+def _row(value: float) -> int:
+    return round(STRIP_PX - 6 - value * (STRIP_PX - 34))
 
 
 def _wires(canvas: np.ndarray, pixels: np.ndarray, colour: tuple[int, int, int]) -> None:
@@ -86,5 +152,6 @@ def _pixel(point: np.ndarray) -> tuple[int, int]:
     return round(float(x)), round(float(y))
 
 
-def _label(canvas: np.ndarray, text: str) -> None:
+def label(canvas: np.ndarray, text: str) -> None:
+    """Write a line of text into the top left corner."""
     cv2.putText(canvas, text, (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)

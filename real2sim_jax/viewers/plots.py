@@ -1,4 +1,4 @@
-"""Still pictures: learning curves, and success against where the episode started."""
+"""Still pictures: learning curves, losses of fits, and success against where the episode started."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +15,7 @@ from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import Array
 
 BINS = 12
+WORST = 5
 CORRECTED, PUBLISHED = "#2f6db3", "#d9822b"
 _NAMES = {
     "hazi": ("gripper azimuth", "deg", 180.0 / np.pi),
@@ -45,6 +46,32 @@ def save_learning_curves(path: str | Path, curves: Mapping[str, Array], steps: A
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("iteration" if steps is None else "environment steps", fontsize=8)
     _save(path, figure)
+
+
+def save_loss_curves(path: str | Path, curves: Mapping[str, Array]) -> None:
+    """Write the total loss of every video over the steps as PNG, with names at the WORST that end highest.
+
+    curves: by video, (N, 2) step and total loss (> 0, on a logarithmic axis; other values are left out).
+    """
+    kept = {video: _positive(np.asarray(curve, float).reshape(-1, 2)) for video, curve in curves.items()}
+    ends = {video: curve[-1, 1] for video, curve in kept.items() if len(curve)}
+    worst = sorted(ends, key=lambda video: -ends[video])[:WORST]
+    figure, (axis,) = _panels(1)
+    figure.set_size_inches(7.5, 4.5)
+    for video in ends:
+        axis.plot(*kept[video].T, color="#9a9a9a", linewidth=0.8, alpha=0.7)
+    for rank, video in enumerate(worst):
+        axis.plot(*kept[video].T, color=f"C{rank}", linewidth=1.6, label=f"{video}: {ends[video]:.3g}")
+    if worst:
+        axis.set_yscale("log")
+        axis.legend(title="highest at the end", fontsize=8, title_fontsize=8, frameon=False)
+    axis.set_title(f"total loss of the fits, {len(ends)} videos", fontsize=10)
+    axis.set_xlabel("optimisation step", fontsize=8)
+    _save(path, figure)
+
+
+def _positive(curve: np.ndarray) -> np.ndarray:
+    return curve[np.isfinite(curve).all(axis=1) & (curve[:, 1] > 0.0)]
 
 
 def save_success_plot(path: str | Path, report: Report, starts: StartState) -> None:

@@ -91,6 +91,13 @@ def test_iou_over_time_is_high_for_the_truth_and_low_where_it_is_broken(name):
     assert agreement(truth, observed)["iou_moved"] == pytest.approx(np.nanmean(iou[:, MOVED]))
 
 
+def test_a_fit_that_misses_a_body_is_poor():
+    observed, truth = example("push_left_to_right")
+    resting = observed.replace(seen=observed.seen & ~truth.touching[:, None])
+    assert not agreement(truth, resting)["flag_poor_fit"]
+    assert agreement(shifted(truth, slice(None), [0.3, 0, 0]), resting)["flag_poor_fit"]
+
+
 def test_padding_changes_nothing():
     observed, truth = example("pick_up")
     truth = truth.replace(quality={"hand_reach": np.float32(0.4)})

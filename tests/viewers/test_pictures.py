@@ -11,8 +11,9 @@ from real2sim_jax.benchmark.success import Success
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.types import Demonstration
+from real2sim_jax.viewers import plots
 from real2sim_jax.viewers.gif import save_gif
-from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
+from real2sim_jax.viewers.plots import save_learning_curves, save_loss_curves, save_success_plot
 from real2sim_jax.viewers.rollout import rollout_frames, save_rollout_gif, solids_at
 
 ONE, TWO = ACTIONS["pick_up"], ACTIONS["put_onto"]
@@ -101,4 +102,26 @@ def test_learning_curves_take_one_or_many_runs(tmp_path):
     save_learning_curves(tmp_path / "curves.png", curves, np.arange(20) * 8400)
     save_learning_curves(tmp_path / "short.png", {"loss": np.array([1.0])})
     with Image.open(tmp_path / "curves.png") as image:
+        assert image.format == "PNG"
+
+
+def test_loss_curves_name_the_five_that_end_highest(tmp_path, monkeypatch):
+    steps = np.arange(10.0)
+    curves = {str(i): np.column_stack([steps, 1.0 + i + np.exp(-steps)]) for i in range(8)}
+    curves |= {"broken": np.column_stack([steps, np.full(10, np.nan)]), "none": np.zeros((0, 2))}
+    drawn = []
+    monkeypatch.setattr(plots, "_save", lambda path, figure: drawn.append(figure))
+    save_loss_curves(tmp_path / "loss.png", curves)
+    (axis,) = [axis for axis in drawn[0].axes if axis.get_visible()]
+    assert [text.get_text().split(":")[0] for text in axis.get_legend().get_texts()] == ["7", "6", "5", "4", "3"]
+    assert axis.get_yscale() == "log" and "8 videos" in axis.get_title()
+
+
+def test_loss_curves_are_the_same_file_twice_and_need_no_curve(tmp_path):
+    curves = {"a": np.array([[0.0, 3.0], [10.0, 1.0]])}
+    for name in ("a.png", "b.png"):
+        save_loss_curves(tmp_path / name, curves)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    save_loss_curves(tmp_path / "none.png", {})
+    with Image.open(tmp_path / "none.png") as image:
         assert image.format == "PNG"

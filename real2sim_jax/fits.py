@@ -1,0 +1,150 @@
+"""The fit stage: from a source of observed tracks to a folder of fitted videos."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.actions import Action
+from real2sim_jax.console import Console
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import file_hash, load, load_header, plain, save
+from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.fitting.report import FitReport, make_report, save_report, saved_loss_curve
+from real2sim_jax.perception.annotations import read_tracks
+from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.states_csv import write_states
+from real2sim_jax.types import BoxTrack, CuboidTrack
+from real2sim_jax.viewers.contact_sheet import Tile, save_contact_sheet
+from real2sim_jax.viewers.fit import save_fit_gif
+from real2sim_jax.viewers.plots import save_loss_curves
+
+SYNTHETIC_COUNT = 6
+
+Tracks = dict[str, tuple[Action, BoxTrack]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where demonstrations come from."""
+
+    tracks: Path | None = None
+    """Folder of annotations; synthetic demonstrations where there is none."""
+    videos: Sequence[str] | None = None
+    use_phases: bool = True
+    seed: int = 0
+    """Of the synthetic demonstrations."""
+
+
+@dataclass(frozen=True)
+class Fits:
+    """The videos of a fit stage."""
+
+    tracks: dict[str, tuple[Action, CuboidTrack]]
+    skipped: dict[str, str]
+    """Why a video has no track."""
+    reports: dict[str, FitReport]
+
+
+def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
+    """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
+
+    UserError when no track is left.
+    """
+    if source.tracks is not None:
+        name = action.name if action else None
+        tracks, skipped = read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
+        skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
+        tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
+        if not tracks:
+            raise UserError(f"{source.tracks}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
+        return tracks, skipped, {}
+    if action is None:
+        raise UserError("expected --tracks FOLDER or --action NAME; got neither")
+    if source.videos:
+        raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
+    scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
+    named = {f"synthetic{source.seed}_{i}": scene for i, scene in enumerate(scenes)}
+    observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
+    return observed, {}, {name: truth for name, (_, truth) in named.items()}
+
+
+def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
+    """Why a video cannot be used besides its boxes; its id names a folder of ours."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", video) or re.fullmatch(r"seed\d+", video):
+        return "expected an id of letters, digits, '_', '-' and '.' that is not called seedN; rename the video"
+    if wanted is not None and shown.name != wanted.name:
+        return f"shows {shown.name}, expected {wanted.name}"
+    return None
+
+
+def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
+    """Fit every video of a source; write boxes.npz, track.npz, states.csv, fit.gif and quality.json below out/VIDEO.
+
+    Synthetic videos get truth.npz too; contact_sheet.png and loss_curves.png show all videos. A video whose boxes,
+    action and configuration have not changed is not fitted again. UserError when no video can be fitted.
+    """
+    observed, skipped, truth = read_source(source, action)
+    config = FitConfig()
+    for video, (_, track) in observed.items():
+        save(out / video / "boxes.npz", track)
+    for video, track in truth.items():
+        save(out / video / "truth.npz", track)
+    done = {video: track for video, (shown, _) in observed.items() if (track := _fresh(out / video, shown, config))}
+    curves = {video: saved_loss_curve(out / video / "quality.json") for video in done}
+    missing = {video: pair for video, pair in observed.items() if video not in done}
+    if missing:
+        with console.status(f"fitting {len(missing)} videos") as update:
+            result = fit_tracks(missing, config, update)
+            update("drawing")
+            for video, track in result.tracks.items():
+                _write_fit(out / video, *missing[video], track, config)
+        done, curves, skipped = done | result.tracks, curves | getattr(result, "curves", {}), skipped | result.failures
+    fitted = {video: (shown, done[video]) for video, (shown, _) in observed.items() if video in done}
+    if not fitted:
+        raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")
+    reports = {v: make_report(track, shown, observed[v][1], curves.get(v)) for v, (shown, track) in fitted.items()}
+    fits = Fits(fitted, skipped, reports)
+    _write_overview(out, fits, observed)
+    return fits
+
+
+def _fresh(folder: Path, action: Action, config: FitConfig) -> CuboidTrack | None:
+    path = folder / "track.npz"
+    if not all((folder / name).is_file() for name in ("track.npz", "states.csv", "fit.gif")):
+        return None
+    try:
+        header = load_header(path)
+        same = all(header[name] == value for name, value in _made_from(folder, action, config).items())
+        return load(path, CuboidTrack) if same else None
+    except (UserError, KeyError):
+        # Damaged, or of another version: to be made again.
+        return None
+
+
+def _made_from(folder: Path, action: Action, config: FitConfig) -> dict[str, Any]:
+    """What a track depends on, as in its header."""
+    return {
+        "config": {"action": action.name, **plain(config)},
+        "parents": {"boxes": file_hash(folder / "boxes.npz")},
+    }
+
+
+def _write_fit(folder: Path, action: Action, observed: BoxTrack, track: CuboidTrack, config: FitConfig) -> None:
+    write_states(folder / "states.csv", track)
+    save_fit_gif(folder / "fit.gif", observed, track)
+    save(folder / "track.npz", track, **_made_from(folder, action, config))
+
+
+def _write_overview(out: Path, fits: Fits, observed: Tracks) -> None:
+    tiles = []
+    for video, report in fits.reports.items():
+        save_report(out / video / "quality.json", report)
+        tiles.append(Tile(video, observed[video][1], fits.tracks[video][1], report))
+    save_contact_sheet(out / "contact_sheet.png", tiles, fits.skipped)
+    curves = {video: np.asarray(r.loss_curve) for video, r in fits.reports.items() if r.loss_curve}
+    if curves:
+        save_loss_curves(out / "loss_curves.png", curves)

@@ -157,7 +157,12 @@ def _judge(path: Path, action: Action, published_camera: bool) -> Judgement:
     track, seen, iou = _with_what_lies_beside(track, path)
     unknown = read_columns(path, ["touch"])["touch"] < 0.0
     track = track.replace(touching=np.asarray(track.touching) | unknown)  # type: ignore[attr-defined]
-    facts = measures(track, seen[:, : action.bodies], np.asarray(track.valid))
+    return judge(track, action, seen, iou)
+
+
+def judge(track: CuboidTrack, action: Action, seen: np.ndarray, iou: dict[str, float]) -> Judgement:
+    """Return the judgement of one track; seen (T, B) bool, touch counts where it is possible."""
+    facts = measures(track, seen[:, : action.bodies], np.asarray(track.valid, bool))
     told = not np.asarray(track.touching).all()
     return Judgement(
         action, failures_of(track, action), {n: v for n, v in facts.items() if told or n not in LOOSE}, iou

@@ -43,7 +43,7 @@ def describe(track: CuboidTrack, observed: BoxTrack) -> CuboidTrack:
 
 
 def agreement(track: CuboidTrack, observed: BoxTrack) -> dict[str, float]:
-    """Return the mean IoU of the projected with the observed boxes by body that is ever seen, and whether one is poor."""
+    """Return the mean IoU of projected and observed boxes by body that is ever seen, and whether one is poor."""
     iou, seen = iou_over_time(track, observed), np.asarray(observed.seen, bool)
     means = {BODY_NAMES[b]: float(iou[seen[:, b], b].mean()) for b in range(seen.shape[1]) if seen[:, b].any()}
     poor = any(value < POOR_IOU for value in means.values())

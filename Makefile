@@ -6,6 +6,7 @@ TRACKS ?=
 PHYSICS ?= batch
 RUNS ?= runs
 STEPS ?=
+ONLY ?=
 SPEC ?= easy
 DEVICE ?= cpu
 PYTHON ?= python3
@@ -34,12 +35,15 @@ EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE))))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
 
+# Real videos to measure state estimation on, where there are any.
+REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
+SCENES ?= 20
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
 TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -53,6 +57,8 @@ help: ## list targets and variables
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
+	@echo "  SCENES     synthetic scenes of each action in 'make states' [$(SCENES)]"
+	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$(ONLY)]"
 	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
 	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$(PYTHON)]"
 
@@ -70,6 +76,9 @@ benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of S
 
 run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
+
+states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth; an hour
+	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
 
 setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
 	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."

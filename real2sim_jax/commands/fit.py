@@ -7,6 +7,8 @@ from typing import Any
 from real2sim_jax.actions import action_named
 from real2sim_jax.commands.options import ids, not_negative
 
+BODIES = ("hand", "moved", "anchor")
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -46,14 +48,14 @@ class Fit:
 
 def show_fits(console: Any, fits: Any) -> None:
     """Print a row for each fitted video, and why others were skipped."""
-    bodies = ("hand", "moved", "anchor")
     rows = []
     for video, report in fits.reports.items():
-        iou = [f"{report.iou[body]:.2f}" if body in report.iou else "-" for body in bodies]
-        shown = "no: " + ", ".join(report.broken_rules) if report.broken_rules else "yes"
-        frames = str(len(fits.tracks[video][1].valid))
-        rows.append((video, report.action, frames, *iou, " ".join(report.flags) or "-", shown))
-    columns = ("video", "action", "frames", *(f"IoU {body}" for body in bodies), "flags", "shows its action")
-    console.table("fitted videos", columns, rows)
+        iou = " ".join(f"{report.iou[body]:.2f}" if body in report.iou else "  - " for body in BODIES)
+        rows.append((video, report.action, iou, " ".join(report.flags) or "-", "NO" if report.broken_rules else "yes"))
+    columns = ("video", "action", "IoU", "flags", "shows its action")
+    console.table("fitted videos; IoU with the boxes of hand, moved object and anchor", columns, rows)
+    for video, report in fits.reports.items():
+        if report.broken_rules:
+            console.say(f"{video} does not show {report.action}: {', '.join(report.broken_rules)}")
     for video, reason in fits.skipped.items():
         console.say(f"skipped {video}: {reason}")

@@ -47,7 +47,7 @@ def error_line(capsys):
 def test_help_names_the_commands(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("fit", "train", "benchmark", "run", "info"))
+    assert all(name in text for name in ("fit", "evaluate-states", "train", "benchmark", "run", "info"))
 
 
 def test_unknown_action(capsys, tmp_path):
@@ -145,8 +145,9 @@ def test_the_whole_road_in_small(capsys, tmp_path):
     shown = capsys.readouterr().out
     assert "unrandomised start" in shown and "easy: success" in shown
     videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"
-    for name in ("boxes.npz", "truth.npz", "track.npz", "states.csv", "fit.gif"):
+    for name in ("boxes.npz", "truth.npz", "track.npz", "states.csv", "fit.gif", "quality.json"):
         assert (videos / "synthetic0_0" / name).stat().st_size > 0
+    assert (videos / "contact_sheet.png").stat().st_size > 0 and "shows its action" in shown
     names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
     for name in (*names, "success_easy.png"):
         assert (seed / name).stat().st_size > 0

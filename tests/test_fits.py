@@ -1,6 +1,7 @@
 """The fit stage: what it leaves in its folder, and that no track, however absurd, costs the others."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,3 +161,21 @@ def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path,
     (tmp_path / "out" / "7" / "quality.json").write_text("damaged")
     fit_stage(Source(tracks), None, tmp_path / "out", Console())
     assert len(asked) == 2 and json.loads((tmp_path / "out" / "7" / "quality.json").read_text())["iou"]
+
+
+def test_losses_are_drawn_and_kept_for_videos_that_are_not_fitted_again(tmp_path, monkeypatch):
+    tracks, curve = tmp_path / "tracks", np.array([[0.0, 9.0], [10.0, 2.0], [20.0, np.nan]])
+    written(tracks, {"7": ("push_left_to_right", plain("push_left_to_right"))})
+    monkeypatch.setattr(fits, "FitConfig", lambda: QUICK)
+    fit = fits.fit_tracks
+
+    def with_curve(*arguments):
+        result = fit(*arguments)
+        return SimpleNamespace(tracks=result.tracks, failures=result.failures, curves={"7": curve})
+
+    monkeypatch.setattr(fits, "fit_tracks", with_curve)
+    first = fit_stage(Source(tracks), None, tmp_path / "out", Console())
+    assert first.reports["7"].loss_curve == [(0.0, 9.0), (10.0, 2.0)]
+    (tmp_path / "out" / "loss_curves.png").unlink()
+    assert fit_stage(Source(tracks), None, tmp_path / "out", Console()).reports == first.reports
+    assert (tmp_path / "out" / "loss_curves.png").stat().st_size > 0

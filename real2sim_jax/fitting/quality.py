@@ -125,7 +125,7 @@ def measures(track: CuboidTrack, seen: np.ndarray, valid: np.ndarray) -> dict[st
     sizes = 2.0 * np.asarray(track.half_extents, float)[present or [MOVED]]
     return {
         "hover_m": float(gap.max(initial=0.0)),
-        "sink_m": float((-gap).max(initial=0.0)),
+        "sink_m": float(np.abs(gap.min(initial=0.0))),
         "penetration_m": float(depths[valid].max(initial=0.0)),
         "acceleration_m_s2": float(acceleration.max(initial=0.0)),
         "size_min_m": float(sizes.min()),

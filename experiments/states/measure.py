@@ -104,8 +104,8 @@ def synthetic(scenes: Mapping[str, tuple[Action, Any, CuboidTrack]], console: Co
     contact = {name: f1 for name, scene in scenes.items() if (f1 := inferred_contact(*scene)) is not None}
     table = error_table(errors, contact, found)
     console.table(
-        "medians: errors of objects along x, depth and height in cm, of the hand's azimuth in degrees",
-        ("action", "moved object", "anchor", "hand", "contact F1", "shown"),
+        "median errors of objects along x, depth, height in cm, of the hand in degrees; F1 of contact",
+        ("action", "moved object", "anchor", "hand", "F1", "shown"),
         [(name, *shown(row)) for name, row in table.items()],
     )
     kept = {name: {**asdict(error), "contact_f1": contact.get(name)} for name, error in errors.items()}
@@ -174,7 +174,7 @@ def middle(values: Sequence[float] | np.ndarray) -> float | None:
 
 def shown(row: Mapping[str, Any]) -> tuple[str, ...]:
     """The cells of a row; the camera's error is kept in the file alone: the table is wide enough."""
-    places = ["  ".join(_number(value, 1) for value in row[name]) for name in ("moved_cm", "anchor_cm")]
+    places = [" ".join(_number(value, 1) for value in row[name]) for name in ("moved_cm", "anchor_cm")]
     angle, score = _number(row["hand_azimuth_deg"], 1), _number(row["contact_f1_mean"], 2)
     return *places, angle, score, f"{row['shown'][0]} / {row['shown'][1]}"
 

@@ -42,7 +42,8 @@ class Fit:
         fits = fit_stage(source, action, out, console)
         show_fits(console, fits)
         console.say(f"written to {out}/VIDEO/: states.csv, track.npz, fit.gif, quality.json")
-        console.say(f"of all videos: {out}/contact_sheet.png, loss_curves.png")
+        pictures = [name for name in ("contact_sheet.png", "loss_curves.png") if (out / name).is_file()]
+        console.say(f"of all videos: {out}/ {' '.join(pictures)}")
         return 0
 
 

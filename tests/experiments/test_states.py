@@ -39,7 +39,7 @@ def test_synthetic_scenes_are_compared_with_their_truth(measure, capsys, monkeyp
     assert push["moved_cm"][0] < 5.0 and push["anchor_cm"] == [None] * 3 and beside["anchor_cm"][0] < 10.0
     assert 0.5 < push["contact_f1_mean"] <= 1.0
     assert json.dumps(found, allow_nan=False) and found["table"]["all"]["videos"] == 2
-    assert "errors of objects along x" in capsys.readouterr().out
+    assert "median errors of objects along x" in capsys.readouterr().out
 
 
 def test_what_is_never_seen_is_null_and_not_nan(measure):

@@ -1,4 +1,4 @@
-"""`real2sim fit | evaluate-states | train | benchmark | run | export | info`."""
+"""`real2sim fit | evaluate-states | train | benchmark | run | export | replay | info`."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
+from real2sim_jax.commands.replay import Replay
 from real2sim_jax.commands.robot import Export, Run
 from real2sim_jax.commands.train import Train
 from real2sim_jax.errors import UserError
@@ -25,6 +26,7 @@ Command = (
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

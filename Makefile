@@ -38,12 +38,13 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
 SCENES ?= 20
+STATES ?= $(RUNS)/$(ACTION)
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
 TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -57,6 +58,7 @@ help: ## list targets and variables
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
+	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$(STATES)]"
 	@echo "  SCENES     synthetic scenes of each action in 'make states' [$(SCENES)]"
 	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$(ONLY)]"
 	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
@@ -79,6 +81,9 @@ run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 
 states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth; an hour
 	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
+
+replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
+	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
 
 setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
 	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."

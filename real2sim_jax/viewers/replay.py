@@ -1,4 +1,4 @@
-"""A replay as an animation: pads, objects and the fitted way of the moved object, from the video's side and from the front right."""
+"""A replay as an animation: pads, objects and the fitted way, from the video's side and from the front right."""
 
 from pathlib import Path
 

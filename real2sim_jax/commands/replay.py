@@ -180,7 +180,7 @@ def read_track(path: Path) -> Any:
 
 def show_replays(console: Any, replays: Replays) -> None:
     """Print a row for each video and the totals by action."""
-    columns = ("video", "action", "frames", "fit", "replay", "broken rules", "off by")
+    columns = ("video", "action", "fit", "replay", "broken rules", "off by")
     order = sorted(replays.rows.items(), key=lambda item: list(ACTIONS).index(item[1].action.name))
     console.table("replayed by physics", columns, [_cells(video, row) for video, row in order])
     rows = [
@@ -197,7 +197,7 @@ def show_replays(console: Any, replays: Replays) -> None:
 def _cells(video: str, row: Row) -> tuple[str, ...]:
     fit, done = ("no" if broken else "yes" for broken in (row.fit_broken, row.broken))
     rules, off = ", ".join(row.broken) or "-", f"{100.0 * row.deviation_m:.1f} cm"
-    return video, row.action.name, f"{row.frames[0]}/{row.frames[1]}", fit, done, rules, off
+    return video, row.action.name, fit, done, rules, off
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def test_table_pictures_and_a_bad_video_that_costs_a_line(capsys, states, tmp_pa
     assert run("replay", *arguments, "--json", tmp_path / "replay.json") == 0
     shown = capsys.readouterr().out
     lines = {line.split("│")[1].strip(): line.split("│") for line in shown.splitlines() if line.startswith("│")}
-    assert [cell.strip() for cell in lines["1"][4:7]] == ["yes", "yes", "-"]
-    assert [cell.strip() for cell in lines["2"][4:6]] == ["yes", "no"] and "lifted" in lines["2"][6]
+    assert [cell.strip() for cell in lines["1"][3:6]] == ["yes", "yes", "-"]
+    assert [cell.strip() for cell in lines["2"][3:5]] == ["yes", "no"] and "lifted" in lines["2"][5]
     assert "2 / 2" in lines["all"][2] and "1 / 2" in lines["all"][3]
     assert "not replayed 3:" in shown and "times slower than the videos" in shown
     frames = Image.open(out / "1" / "replay.gif")

@@ -102,7 +102,7 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
             update("drawing")
             for video, track in result.tracks.items():
                 _write_fit(out / video, *missing[video], track, config)
-        done, curves, skipped = done | result.tracks, curves | getattr(result, "curves", {}), skipped | result.failures
+        done, curves, skipped = done | result.tracks, curves | result.curves, skipped | result.failures
     fitted = {video: (shown, done[video]) for video, (shown, _) in observed.items() if video in done}
     if not fitted:
         raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")

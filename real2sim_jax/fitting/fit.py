@@ -16,7 +16,7 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.fitting.initial import Start
 from real2sim_jax.fitting.losses import Scales, Weights
 from real2sim_jax.fitting.masks import boxes_of_masks, prepare_masks, refine_on_masks
-from real2sim_jax.fitting.minimise import Problem, minimise_all, problem_of, scene_of
+from real2sim_jax.fitting.minimise import Problem, Schedule, minimise_all, problem_of, scene_of
 from real2sim_jax.fitting.prepare import BODIES, pad_track, padded_length, rules_of, trim
 from real2sim_jax.fitting.quality import describe
 from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, unstack
@@ -26,7 +26,7 @@ from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, unstack
 class FitConfig:
     """How tracks are fitted; one configuration serves all videos and actions."""
 
-    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (2, 200), (1, 700))
+    rounds: tuple[tuple[int, int], ...] = ((1000, 80), (4, 200), (2, 700))
     """Successive halving: how many of a video's best starts (of each support) go on, for how many steps, by round."""
     learning_rate: float = 0.05
     mask_steps: int = 80
@@ -52,6 +52,8 @@ class FitResult(NamedTuple):
     tracks: dict[str, CuboidTrack]
     failures: dict[str, str]
     """Why a video has no track, by video id."""
+    curves: dict[str, np.ndarray]
+    """Steps and total loss of the start that won, (N, 2), by video id; the rounds follow each other."""
 
 
 def fit_tracks(
@@ -77,15 +79,17 @@ def fit_tracks(
     results = _compete(_problems(boxes.values(), config), config, progress)
     results = _on_masks(results, [track for _, track in tracks.values()], config, progress)
     fitted: dict[str, CuboidTrack] = {}
+    curves: dict[str, np.ndarray] = {}
     failures: dict[str, str] = {}
     for (name, (action, observed)), result in zip(boxes.items(), results, strict=True):
         scene = describe(scene_of(result, config), result.observed)
         track = trim(scene, action.bodies, len(observed.valid))
         if _finite(track):
             fitted[name] = track
+            curves[name] = _curve(result, config)
         else:
             failures[name] = "the fit diverged: numbers that are not finite; check the boxes of this video"
-    return FitResult(fitted, failures)
+    return FitResult(fitted, failures, curves)
 
 
 def starts_of(config: FitConfig) -> Start:
@@ -114,11 +118,12 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
 
 def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
     """Optimise the starts of each video in rounds, from each of which fewer go on; return the best of the last."""
-    for number, (kept, steps) in enumerate(config.rounds, start=1):
+    for number, (kept, steps) in enumerate(config.rounds):
         problems = [_best(group, kept) for group in problems]
         flat = [problem for group in problems for problem in group]
-        label = f"round {number} of {len(config.rounds)}"
-        done = iter(minimise_all(flat, steps, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
+        label = f"round {number + 1} of {len(config.rounds)}"
+        schedule = Schedule.of(steps, number, config.learning_rate)
+        done = iter(minimise_all(flat, schedule, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
         problems = [[next(done) for _ in group] for group in problems]
     return [min(group, key=_rank) for group in problems]
 
@@ -136,13 +141,24 @@ def _on_masks(
     masks = [
         prepare_masks(track, len(problems[i].observed.valid), BODIES, config.mask_width) for i, track in masked.items()
     ]
-    weights, scales = config.weights, config.scales
-    settings = config.mask_steps, config.mask_learning_rate, weights, scales
+    schedule = Schedule.of(config.mask_steps, len(config.rounds), config.mask_learning_rate)
+    settings = schedule, config.weights, config.scales
     told = [problems[i] for i in masked]
     refined = refine_on_masks(told, masks, *settings, progress=lambda done: progress(f"silhouettes: {done:.0%}"))
     for i, problem in zip(masked, refined, strict=True):
         results[i] = problem
     return results
+
+
+def _curve(problem: Problem, config: FitConfig) -> np.ndarray:
+    """Return total loss against steps, (N, 2), over all rounds that took place."""
+    lengths = [steps for _, steps in config.rounds] + [config.mask_steps]
+    before = np.concatenate([[0], np.cumsum(lengths)])
+    points = np.asarray(problem.curve)
+    share = np.arange(points.shape[1]) / points.shape[1]
+    rows = [np.stack([before[i] + share * n, points[i]], axis=-1) for i, n in enumerate(lengths)]
+    together = np.concatenate(rows)
+    return together[np.isfinite(together[:, 1])]
 
 
 def _best(problems: list[Problem], kept: int) -> list[Problem]:

@@ -19,6 +19,8 @@ HAND_M = (0.04, 0.04, 0.2)
 GAP = 0.02
 TYPICAL_HAND_ELEVATION = 0.35
 STEEP_HAND_ELEVATION = 1.0
+BORDER_FRACTION = 0.025
+"""A side this near the image border, in image widths, lies on it: boxes are drawn a few pixels off."""
 
 
 @struct.dataclass
@@ -39,7 +41,7 @@ class Start:
 
 def cut_sides(boxes: Array, seen: Array, image_size: Array) -> Array:
     """Return which sides (..., 4) of boxes lie on the image border: there the body may go on outside."""
-    margin = 0.006 * image_size[0]
+    margin = BORDER_FRACTION * image_size[0]
     low = boxes[..., :2] <= margin
     high = boxes[..., 2:] >= image_size - margin
     return jnp.concatenate([low, high], axis=-1) & seen[..., None]

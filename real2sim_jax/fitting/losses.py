@@ -31,7 +31,7 @@ class Weights:
     hand_turning: float = 1.0
     """Angular acceleration of the hand."""
     hand_turned: float = 1.0
-    """Angular velocity of the hand: in one short action it hardly turns."""
+    """Hand turned away from its mean direction: in one action it hardly turns, and least where nobody sees it."""
     pan: float = 0.3
     """Shift of the image, and its speed."""
     moved_turning: float = 1.0
@@ -45,7 +45,7 @@ class Weights:
     """Elevation of the hand away from the usual."""
     moved_posture: float = 0.3
     """Moved object turned or tilted away from the camera's axes."""
-    carried: float = 0.1
+    carried: float = 1.0
     """Height over the table at which a held object travels, away from the usual."""
     sizes: float = 0.1
     """Sizes of objects away from those of things a hand moves."""
@@ -53,8 +53,10 @@ class Weights:
     """Objects deeper or flatter, seen from the camera, than they are wide."""
     hand_size: float = 0.3
     """Size of the hand away from a forearm's: this gives the scene its scale."""
-    camera: float = 0.2
+    camera: float = 0.5
     """Elevation and distance away from the usual."""
+    on_anchor: float = 0.5
+    """Released onto the anchor: without evidence things stand on the table."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Scales:
     """Beyond this many units an error of a box side counts linearly."""
     acceleration_m_s2: float = 2.0
     angular_acceleration_rad_s2: float = 10.0
-    angular_velocity_rad_s: float = 0.5
+    hand_turned_rad: float = 0.2
     pan: tuple[float, float] = (0.02, 0.1)
     """In image widths, and image widths per second."""
     contact_m: float = 0.005
@@ -95,7 +97,7 @@ def loss_terms(
         "hand_acceleration": _acceleration(track.position[:, HAND], valid, track.dt, s.acceleration_m_s2),
         "moved_acceleration": _acceleration(track.position[:, MOVED], valid, track.dt, s.acceleration_m_s2),
         "hand_turning": _acceleration(_angles(p), valid, track.dt, s.angular_acceleration_rad_s2),
-        "hand_turned": _velocity(_angles(p), valid, track.dt, s.angular_velocity_rad_s),
+        "hand_turned": _spread(_angles(p), valid, s.hand_turned_rad),
         "moved_turning": _acceleration(_turns(p, rules), valid, track.dt, s.angular_acceleration_rad_s2),
         "penetration": rules.present[ANCHOR] * _mean((penetration_depth(track) / s.contact_m) ** 2, valid),
         "support": _mean(_off_anchor(track, s), supported) * supported.any(),
@@ -107,6 +109,7 @@ def loss_terms(
         "pan": rules.present[ANCHOR] * _pan(p, valid, track.dt, s),
         "depth": _object_depth(track, rules, s),
         "hand_size": _hand_size(track, s),
+        "on_anchor": on_anchor * 1.0,
         "camera": _deviation(p.elevation, s.camera_elevation_rad) + _deviation(jnp.log(p.distance), s.log_distance),
     }
 
@@ -139,9 +142,9 @@ def without_hidden(boxes: Array, track: CuboidTrack, present: Array) -> Array:
     forward = rotation_camera_world(track.camera)[2]
     depth = jnp.sum(track.position[:, MOVED:] * forward, axis=-1)
     ahead = (depth[:, 0] - depth[:, 1]) / (0.02 * track.camera.distance)
-    moved = trim_hidden(boxes[:, MOVED], boxes[:, ANCHOR], jax.nn.sigmoid(ahead) * present[ANCHOR])
-    anchor = trim_hidden(boxes[:, ANCHOR], boxes[:, MOVED], jax.nn.sigmoid(-ahead))
-    return jnp.stack([boxes[:, HAND], moved, anchor], axis=1)
+    behind = jax.nn.sigmoid(jnp.stack([ahead, -ahead], axis=1)) * present[ANCHOR]
+    objects = trim_hidden(boxes[:, MOVED:], boxes[:, :HAND:-1], behind)
+    return jnp.concatenate([boxes[:, :MOVED], objects], axis=1)
 
 
 def huber(error: Array, limit: float) -> Array:
@@ -180,6 +183,12 @@ def _pan(p: Parameters, valid: Array, dt: Array, s: Scales) -> Array:
 def _velocity(values: Array, valid: Array, dt: Array, scale: float) -> Array:
     first = (values[1:] - values[:-1]) / (dt * scale)
     return _mean(jnp.sum(first * first, axis=-1), valid[1:])
+
+
+def _spread(values: Array, valid: Array, scale: float) -> Array:
+    """Variance of values (T, n) over the valid frames, in units of `scale`."""
+    mean = jnp.sum(jnp.where(valid[:, None], values, 0.0), axis=0) / jnp.maximum(valid.sum(), 1)
+    return _mean(jnp.sum(((values - mean) / scale) ** 2, axis=-1), valid)
 
 
 def _angles(p: Parameters) -> Array:

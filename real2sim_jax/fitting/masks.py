@@ -7,10 +7,9 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
-from real2sim_jax.fitting.minimise import Problem
+from real2sim_jax.fitting.minimise import Problem, Schedule, descend
 from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position
 from real2sim_jax.rendering.silhouettes import soft_masks
 from real2sim_jax.types import Array, BoxTrack, MaskTrack
@@ -36,8 +35,7 @@ def boxes_of_masks(track: MaskTrack) -> BoxTrack:
 def refine_on_masks(
     problems: Sequence[Problem],
     masks: Sequence[Array],
-    steps: int,
-    rate: float,
+    schedule: Schedule,
     weights: Weights,
     scales: Scales,
     progress: Callable[[float], None] = lambda done: None,
@@ -49,7 +47,7 @@ def refine_on_masks(
     done: list[Problem] = []
     for problem, observed in zip(problems, masks, strict=True):
         packed = np.round(255.0 * np.asarray(observed)).astype(np.uint8)
-        refined = _refine(problem, packed, jnp.asarray(steps), jnp.asarray(rate), weights, scales)
+        refined = _refine(problem, packed, schedule, weights, scales)
         done.append(jax.tree.map(np.asarray, refined))
         progress(len(done) / len(problems))
     return done
@@ -90,18 +88,7 @@ def _mask_loss(free: Parameters, problem: Problem, observed: Array, weights: Wei
     return weighted_sum(terms, weights)
 
 
-@partial(jax.jit, static_argnums=(4, 5))
-def _refine(problem: Problem, observed: Array, steps: Array, rate: Array, weights: Weights, scales: Scales) -> Problem:
-    gradient = jax.value_and_grad(partial(_mask_loss, weights=weights, scales=scales))
-    optimiser = optax.scale_by_adam()
-
-    def step(i: Array, carry: tuple[Parameters, optax.OptState, Array]) -> tuple[Parameters, optax.OptState, Array]:
-        free, state, _ = carry
-        loss, slope = gradient(free, problem, observed)
-        direction, state = optimiser.update(slope, state)
-        falling = rate * (0.05 + 0.475 * (1.0 + jnp.cos(jnp.pi * i / steps)))
-        return jax.tree.map(lambda p, d: p - falling * d, free, direction), state, loss
-
-    start = problem.free, optimiser.init(problem.free), jnp.asarray(problem.loss)  # type: ignore[arg-type]
-    free, _, loss = jax.lax.fori_loop(0, steps, step, start)
-    return problem.replace(free=free, loss=loss)  # type: ignore[attr-defined]
+@partial(jax.jit, static_argnums=(3, 4))
+def _refine(problem: Problem, observed: Array, schedule: Schedule, weights: Weights, scales: Scales) -> Problem:
+    evaluate = jax.value_and_grad(partial(_mask_loss, weights=weights, scales=scales))
+    return descend(lambda free: evaluate(free, problem, observed), problem, schedule)

@@ -1,6 +1,8 @@
 """Optimising many small problems at once: every start of every video is one `Problem` of the same shape."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -9,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
+from jax.sharding import NamedSharding, PartitionSpec
 
 from real2sim_jax.fitting.initial import Start, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
@@ -30,11 +33,6 @@ class Settings(Protocol):
         ...
 
     @property
-    def learning_rate(self) -> float:
-        """First step size."""
-        ...
-
-    @property
     def batch(self) -> int:
         """Problems optimised at once."""
         ...
@@ -51,29 +49,80 @@ class Problem:
     free: Parameters
     loss: Array
     """() total loss at the last step; inf before the first."""
+    curve: Array
+    """(MAX_ROUNDS, CURVE_POINTS) total loss along each round, NaN where there was none."""
+
+
+CURVE_POINTS = 40
+MAX_ROUNDS = 4
+"""Of the fit to boxes, and one for masks."""
+
+
+@struct.dataclass
+class Schedule:
+    """How far to optimise; not static, so that all rounds share one program."""
+
+    steps: Array
+    number: Array
+    """Of the round, which tells where in `Problem.curve` its losses go."""
+    rate: Array
+    """First step size."""
+
+    @classmethod
+    def of(cls, steps: int, number: int, rate: float) -> "Schedule":
+        """Return a schedule of arrays."""
+        return cls(jnp.asarray(steps), jnp.asarray(number), jnp.asarray(rate))
 
 
 @jax.jit
 def problem_of(observed: BoxTrack, rules: Rules, start: Start) -> Problem:
     """Return the problem of one padded video and one start."""
     free = to_free(initial_guess(observed, rules, start))
-    return Problem(observed, rules, jnp.asarray(start.on_anchor), free, jnp.full((), jnp.inf, jnp.float32))
+    curve = jnp.full((MAX_ROUNDS, CURVE_POINTS), jnp.nan)
+    return Problem(observed, rules, jnp.asarray(start.on_anchor), free, jnp.full((), jnp.inf), curve)
 
 
 def minimise_all(
-    problems: Sequence[Problem], steps: int, settings: Settings, progress: Callable[[float], None] = lambda done: None
+    problems: Sequence[Problem],
+    schedule: Schedule,
+    settings: Settings,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> list[Problem]:
-    """Return the problems after `steps` optimisation steps; progress is called with the share that is done."""
+    """Return the problems after the schedule's steps; progress is called with the share that is done."""
     # To numpy and back: weakly typed scalars would compile the optimiser a second time.
-    problems = jax.tree.map(np.asarray, list(problems))
+    told = [jax.tree.map(np.asarray, problem) for problem in problems]
+
+    def run(group: list[Problem]) -> list[Problem]:
+        filled = _placed(stack(group + [group[-1]] * (_batch(settings) - len(group))))
+        return unstack(_minimise(filled, schedule, settings.weights, settings.scales))[: len(group)]
+
     done: list[Problem] = []
-    for first in range(0, len(problems), settings.batch):
-        group = list(problems[first : first + settings.batch])
-        filled = stack(group + [group[-1]] * (settings.batch - len(group)))
-        result = _minimise(filled, jnp.asarray(steps), settings.learning_rate, settings.weights, settings.scales)
-        done += unstack(result)[: len(group)]
-        progress(len(done) / len(problems))
+    groups = [told[first : first + _batch(settings)] for first in range(0, len(told), _batch(settings))]
+    for group in _in_order(run, groups):
+        done += group
+        progress(len(done) / len(told))
     return done
+
+
+def _in_order(run: Callable[[list[Problem]], list[Problem]], groups: list[list[Problem]]) -> Iterator[list[Problem]]:
+    """Run the groups, on a CPU one per core at a time: a batch of small arrays keeps a single core busy."""
+    yield run(groups[0])  # Alone: it compiles, and the others then find the program.
+    cores = len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" and jax.device_count() == 1 else 1
+    with ThreadPoolExecutor(cores) as pool:
+        yield from pool.map(run, groups[1:])
+
+
+def _batch(settings: Settings) -> int:
+    """Problems per program: as configured, rounded up to share evenly among devices."""
+    return -(-settings.batch // jax.device_count()) * jax.device_count()
+
+
+def _placed(problems: Problem) -> Problem:
+    """Spread the leading axis over all devices; XLA then runs each device's share there."""
+    if jax.device_count() == 1:
+        return problems
+    mesh = jax.make_mesh((jax.device_count(),), ("problems",))
+    return jax.device_put(problems, NamedSharding(mesh, PartitionSpec("problems")))
 
 
 def scene_of(problem: Problem, settings: Settings) -> CuboidTrack:
@@ -89,23 +138,36 @@ def total_loss(free: Parameters, problem: Problem, weights: Weights, scales: Sca
     return weighted_sum(terms, weights)
 
 
-@partial(jax.jit, static_argnums=(3, 4))
-def _minimise(problems: Problem, steps: Array, rate: Array, weights: Weights, scales: Scales) -> Problem:
-    """Adam with a step that falls along a cosine (Kingma and Ba, ICLR 2015), over a leading axis of problems."""
-    evaluate = jax.vmap(jax.value_and_grad(partial(total_loss, weights=weights, scales=scales)))
-    optimiser = optax.scale_by_adam()
+Descent = tuple[Parameters, optax.OptState, Array, Array]
+"""Free parameters, Adam's averages, loss and its course."""
 
-    def step(i: Array, carry: tuple[Parameters, optax.OptState, Array]) -> tuple[Parameters, optax.OptState, Array]:
-        free, state, _ = carry
-        loss, gradient = evaluate(free, problems)
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _minimise(problems: Problem, schedule: Schedule, weights: Weights, scales: Scales) -> Problem:
+    evaluate = jax.vmap(jax.value_and_grad(partial(total_loss, weights=weights, scales=scales)))
+    return descend(lambda free: evaluate(free, problems), problems, schedule)
+
+
+def descend(evaluate: Callable[[Parameters], tuple[Array, Parameters]], start: Problem, schedule: Schedule) -> Problem:
+    """Return one or many problems after Adam with a step that falls along a cosine (Kingma and Ba, ICLR 2015).
+
+    `evaluate` gives loss and gradient at free parameters.
+    """
+    optimiser = optax.scale_by_adam()
+    steps, number, rate = schedule.steps, schedule.number, schedule.rate
+
+    def step(i: Array, carry: Descent) -> Descent:
+        free, state, _, curve = carry
+        loss, gradient = evaluate(free)
         direction, state = optimiser.update(gradient, state)  # type: ignore[arg-type]
         falling = rate * (0.05 + 0.475 * (1.0 + jnp.cos(jnp.pi * i / steps)))
-        return jax.tree.map(lambda p, d: p - falling * d, free, direction), state, loss
+        free = jax.tree.map(lambda p, d: p - falling * d, free, direction)
+        return free, state, loss, curve.at[..., number, i * CURVE_POINTS // steps].set(loss)
 
-    start = problems.free, optimiser.init(problems.free), problems.loss  # type: ignore[arg-type]
+    first = start.free, optimiser.init(start.free), jnp.asarray(start.loss), jnp.asarray(start.curve)  # type: ignore[arg-type]
     # The loss kept is that of one step earlier: evaluating it once more would compile it twice.
-    free, _, loss = jax.lax.fori_loop(0, steps, step, start)
-    return problems.replace(free=free, loss=loss)  # type: ignore[attr-defined]
+    free, _, loss, curve = jax.lax.fori_loop(0, steps, step, first)
+    return start.replace(free=free, loss=loss, curve=curve)  # type: ignore[attr-defined]
 
 
 @partial(jax.jit, static_argnums=(1, 2))

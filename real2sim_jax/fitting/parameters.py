@@ -193,8 +193,9 @@ def decode(free: Parameters, observed: BoxTrack | MaskTrack, rules: Rules, on_an
     wxyz = [hand_wxyz, moved_wxyz, jnp.broadcast_to(anchor_wxyz, (frames, 4))]
     camera = look_at_camera(p.distance, jnp.zeros(()), p.elevation, observed.image_size)
     times = {name: getattr(observed, name) for name in ("touching", "acting", "valid", "dt")}
-    metres = p.distance * jnp.stack(position, 1)
-    return CuboidTrack(p.distance * half, metres, jnp.stack(wxyz, 1), camera=camera, quality={}, **times)
+    poses = p.distance * half, p.distance * jnp.stack(position, 1), jnp.stack(wxyz, 1)
+    # Without the barrier XLA copies all of this into every user of a pose: twice as much to compile.
+    return CuboidTrack(*jax.lax.optimization_barrier(poses), camera=camera, quality={}, **times)
 
 
 def shown_position(track: CuboidTrack, reach: Array) -> Array:

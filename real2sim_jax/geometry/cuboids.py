@@ -1,5 +1,6 @@
 """Cuboids by half extents, centre and orientation: corners, extents along the vertical, overlap."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -59,18 +60,19 @@ def penetration(
     The separating-axis test without its nine edge-edge axes: exact for cuboids that both stand upright, else an upper
     bound. Source: Gottschalk et al., "OBBTree", SIGGRAPH 1996.
     """
-    matrix_a, matrix_b = matrix_from_wxyz(wxyz_a, jnp), matrix_from_wxyz(wxyz_b, jnp)
-    # Column by column: long flat sums, which XLA fuses, instead of products with 3x3 matrices, which it does not.
-    axes_a, axes_b = ([matrix[..., i] for i in range(3)] for matrix in (matrix_a, matrix_b))
-    cosines = [[jnp.abs(_dot(a, b)) for b in axes_b] for a in axes_a]
-    apart = position_a - position_b
-    along_a = [half_a[..., i] + sum(cosines[i][j] * half_b[..., j] for j in range(3)) for i in range(3)]
-    along_b = [half_b[..., j] + sum(cosines[i][j] * half_a[..., i] for i in range(3)) for j in range(3)]
-    overlaps = [
-        reach - jnp.abs(_dot(axis, apart)) for axis, reach in zip(axes_a + axes_b, along_a + along_b, strict=True)
-    ]
-    return jnp.maximum(jnp.min(jnp.stack(overlaps), axis=0), 0.0)
+    # (3, 3, ...): component, axis. Barriers keep XLA from copying these sums into every user of them.
+    axes_a, axes_b = (jnp.moveaxis(matrix_from_wxyz(wxyz, jnp), (-2, -1), (0, 1)) for wxyz in (wxyz_a, wxyz_b))
+    cosines = jnp.abs(jnp.sum(axes_a[:, :, None] * axes_b[:, None], axis=0))
+    cosines, axes_a, axes_b = jax.lax.optimization_barrier((cosines, axes_a, axes_b))
+    apart = jnp.moveaxis(position_a - position_b, -1, 0)[:, None]
+    half_a, half_b = (_component_first(half, apart.ndim - 1) for half in (half_a, half_b))
+    along_a = half_a + jnp.sum(cosines * half_b, axis=1)
+    along_b = half_b + jnp.sum(cosines * half_a[:, None], axis=0)
+    between = jnp.abs(jnp.sum(jnp.concatenate([axes_a, axes_b], axis=1) * apart, axis=0))
+    overlaps = jax.lax.optimization_barrier(jnp.concatenate([along_a, along_b]) - between)
+    return jnp.maximum(jnp.min(overlaps, axis=0), 0.0)
 
 
-def _dot(a: Array, b: Array) -> Array:
-    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+def _component_first(half: Array, dimensions: int) -> Array:
+    """Move the components of (..., 3) to the front, with leading axes added for broadcasting."""
+    return jnp.moveaxis(half.reshape(*([1] * (dimensions - half.ndim)), *half.shape), -1, 0)

@@ -11,8 +11,11 @@ NOISE_FRACTION = 0.005
 """Deviation of the centre of a resting object's boxes, of the image width."""
 MOVING_COST = 4.5
 """A frame in which the object need not rest costs as much as a rest error of about two deviations."""
-LAG_FRAMES = 3
-"""Contact begins before motion shows, and ends after: a hand starts and stops slowly."""
+HIDDEN_COST = 0.7
+"""A frame in which the object should rest in sight of nobody but the hand costs a little."""
+SHOWN_DEVIATIONS = 2.0
+"""Motion shows when it exceeds this many deviations of a box's centre."""
+MAX_LAG_SHARE = 0.3
 
 
 def contact_in_phase(
@@ -27,7 +30,7 @@ def contact_in_phase(
     acting = (frames >= start) & (frames < stop)
     meets = acting & seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= 0.0)
     touching = _span(meets) if meets.any() else acting.copy()
-    return (touching | (frames >= stop) if holds_on else touching), acting
+    return (np.cumsum(touching) > 0 if holds_on else touching), acting
 
 
 def contact_from_boxes(
@@ -42,22 +45,25 @@ def contact_from_boxes(
     noise = NOISE_FRACTION * float(image_size[0])
     centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
     place = _relative(centres, seen)
-    span = _widened(_moving_span(place / noise, seen[:, MOVED]), LAG_FRAMES)
+    moving = _moving_span(place / noise, seen[:, MOVED], hidden=seen[:, HAND] & ~seen[:, MOVED])
+    span = _whole_motion(moving, place / noise, seen[:, MOVED])
     near = seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= NEAR_FRACTION * image_size[0])
     if not span.any():
         return near, np.ones(len(boxes), bool)
     return (span | (np.cumsum(span) > 0) if holds_on else span), span
 
 
-def _moving_span(place: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _moving_span(place: np.ndarray, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Return the frames (T,) bool start..stop - 1 that minimise rest error outside plus a constant inside.
 
-    place (T, 2) in units of its noise. Both rest errors for every start and stop come from running sums.
+    place (T, 2) in units of its noise. An object that is hidden while the hand shows may be in it. Both rest errors for
+    every start and stop come from running sums.
     """
     frames = len(place)
     before = _rest_error(place, seen)
     after = _rest_error(place[::-1], seen[::-1])[::-1]
     inside = np.concatenate([[0.0], np.cumsum(seen * MOVING_COST)])
+    inside -= np.concatenate([[0.0], np.cumsum(hidden * HIDDEN_COST)])
     cost = before[:, None] + after[None, :] + inside[None, :] - inside[:, None]
     cost[np.tril_indices(frames + 1, -1)] = np.inf
     start, stop = np.unravel_index(np.argmin(cost), cost.shape)
@@ -65,8 +71,22 @@ def _moving_span(place: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return (index >= start) & (index < stop)
 
 
-def _widened(span: np.ndarray, frames: int) -> np.ndarray:
-    return np.convolve(span, np.ones(2 * frames + 1), mode="same") > 0.5
+def _whole_motion(span: np.ndarray, place: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Widen the frames in which motion shows to all of the motion: a hand starts and stops slowly.
+
+    place (T, 2) in units of its noise. Motions have minimum jerk (Flash and Hogan, J. Neurosci. 1985): after a small
+    share t of its time one has gone 10 t^3 of its way.
+    """
+    if not (span & seen).any():
+        return span
+    first, last = np.flatnonzero(span)[[0, -1]]
+    way = np.linalg.norm(np.ptp(place[span & seen], axis=0))
+    lag = min((SHOWN_DEVIATIONS / max(10.0 * way, 1e-6)) ** (1.0 / 3.0), MAX_LAG_SHARE)
+    frames = round((last - first + 1) * lag / (1.0 - 2.0 * lag))
+    index = np.arange(len(span))
+    # What moves when it first shows was moved before.
+    arrives = first <= np.flatnonzero(seen)[0]
+    return ((index >= first - frames) | arrives) & (index <= last + frames)
 
 
 def _rest_error(place: np.ndarray, seen: np.ndarray) -> np.ndarray:

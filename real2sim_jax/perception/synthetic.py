@@ -146,6 +146,8 @@ class _Path:
 
 def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator) -> _Path:
     before, during = int(random.integers(6, 14)), int(random.integers(15, 30))
+    # What is put somewhere comes into view in the hand, on its way.
+    before = 0 if action.has_anchor else before
     after = 0 if action.ends_holding else int(random.integers(7, 14))
     frames = np.arange(before + during + after)
     acting = (frames >= before) & (frames < before + during)
@@ -156,7 +158,6 @@ def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Ge
     yaw = random.uniform(-0.4, 0.4) + share * random.uniform(-0.3, 0.3)
     arriving = 1.0 - _smooth(np.clip(frames / max(before - 1, 1), 0.0, 1.0))
     leaving = _smooth(np.clip((frames - before - during + 1) / max(after, 1), 0.0, 1.0)) * (after > 0)
-    # What is put somewhere comes into view in the hand.
     withdrawn = (0.0 if action.has_anchor else arriving) + leaving
     return _Path(moved, yaw, anchor, withdrawn, touching=acting.copy(), acting=acting)
 

@@ -143,7 +143,7 @@ def test_huber_by_hand():
 
 def test_cut_sides_and_holes_by_hand():
     cut = cut_sides(
-        jnp.asarray([[0.0, 50, 100, 239.0], [5, 5, 427, 100]]), jnp.asarray([True, True]), jnp.asarray(SIZE)
+        jnp.asarray([[0.0, 50, 100, 239.0], [15, 15, 427, 100]]), jnp.asarray([True, True]), jnp.asarray(SIZE)
     )
     assert cut.tolist() == [[True, False, False, True], [False, False, True, False]]
     values = jnp.asarray([9.0, 1.0, 9.0, 3.0, 9.0])

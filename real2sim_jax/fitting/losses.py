@@ -53,7 +53,7 @@ class Weights:
     """Objects deeper or flatter, seen from the camera, than they are wide."""
     hand_size: float = 0.3
     """Size of the hand away from a forearm's: this gives the scene its scale."""
-    camera: float = 0.5
+    camera: float = 1.0
     """Elevation and distance away from the usual."""
     on_anchor: float = 0.5
     """Released onto the anchor: without evidence things stand on the table."""

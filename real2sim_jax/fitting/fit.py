@@ -124,7 +124,8 @@ def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callabl
         label = f"round {number + 1} of {len(config.rounds)}"
         schedule = Schedule.of(steps, number, config.learning_rate)
         done = iter(minimise_all(flat, schedule, config, lambda share, label=label: progress(f"{label}: {share:.0%}")))
-        problems = [[next(done) for _ in group] for group in problems]
+        # Adam starts each round with large steps and does not always come back to where it was.
+        problems = [[min(problem, next(done), key=_rank) for problem in group] for group in problems]
     return [min(group, key=_rank) for group in problems]
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import struct
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from real2sim_jax.fitting.initial import Start, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
@@ -121,7 +121,7 @@ def _placed(problems: Problem) -> Problem:
     """Spread the leading axis over all devices; XLA then runs each device's share there."""
     if jax.device_count() == 1:
         return problems
-    mesh = jax.make_mesh((jax.device_count(),), ("problems",))
+    mesh = Mesh(np.array(jax.devices()), ("problems",))
     return jax.device_put(problems, NamedSharding(mesh, PartitionSpec("problems")))
 
 

@@ -1,5 +1,11 @@
 """The fit recovers made-up scenes from their boxes, with one compilation, whatever is missing."""
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +18,7 @@ from real2sim_jax.perception.synthetic import synthetic_tracks
 from real2sim_jax.types import HAND, MOVED
 
 QUICK = FitConfig(rounds=((1000, 60), (1, 300)), elevations_deg=(35.0,), hand_turns_deg=(0.0,), batch=12)
+SHORT = replace(QUICK, rounds=((1000, 10),))
 NAMES = ("push_left_to_right", "pull_left_to_right", "pick_up", "put_in_front_of", "put_next_to")
 
 
@@ -57,3 +64,34 @@ def test_iou_by_hand():
 def test_nothing_to_fit():
     with pytest.raises(UserError, match="at least one"):
         fit_tracks({})
+
+
+SEVERAL_DEVICES = """
+import sys
+import jax, numpy as np
+from real2sim_jax.actions import ACTIONS
+from real2sim_jax.fitting.fit import fit_tracks
+from real2sim_jax.perception.synthetic import synthetic_tracks
+from tests.fitting.test_fit import SHORT
+assert jax.device_count() == 4
+boxes = synthetic_tracks(ACTIONS["pick_up"], 1, seed=11)[0][0]
+np.save(sys.argv[1], fit_tracks({"video": (ACTIONS["pick_up"], boxes)}, SHORT).tracks["video"].position)
+"""
+
+
+def test_starts_shared_among_devices_give_the_same_fit(tmp_path):
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", SEVERAL_DEVICES, str(tmp_path / "position.npy")]
+    subprocess.run(command, env=environment, check=True, cwd=Path(__file__).parents[2])
+    boxes = synthetic_tracks(ACTIONS["pick_up"], 1, seed=11)[0][0]
+    alone = fit_tracks({"video": (ACTIONS["pick_up"], boxes)}, SHORT).tracks["video"]
+    np.testing.assert_allclose(np.load(tmp_path / "position.npy"), alone.position, atol=1e-4)
+
+
+def test_the_curve_of_the_winner_falls_over_all_rounds(fits):
+    _, result = fits
+    assert result.curves.keys() == result.tracks.keys()
+    steps, loss = result.curves["pick_up"].T
+    assert (np.diff(steps) > 0).all() and steps[-1] < 360 and len(steps) == 80
+    assert loss[-1] < loss[0] and loss[-1] == pytest.approx(result.tracks["pick_up"].quality["total"], rel=0.05)

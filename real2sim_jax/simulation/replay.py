@@ -25,6 +25,8 @@ STIFFNESS, DAMPING, MAX_FORCE = 3000.0, 170.0, 100.0
 """N/m, N s/m, N: how the arm pulls the pads along; it yields where the way leads through something."""
 TURN_STIFFNESS, TURN_DAMPING, MAX_TORQUE = 30.0, 1.7, 10.0
 """N m/rad, N m s/rad, N m: the same for turns."""
+LIFT_RATE_S, MAX_LIFT = 4.0, 10.0
+"""1/s and N: how soon, and how much at most, the arm bears the weight that it feels drawing the pads down."""
 STEPS_PER_PULL = 4
 MAX_SIZE_M, MAX_REACH_M, MAX_FRAMES = 1.0, 10.0, 10_000
 MAX_SPEED = 100.0
@@ -99,6 +101,7 @@ class _Simulation:
         self.opening, self.touching = np.zeros(len(self.position)), np.zeros(len(self.position), bool)
         self._bodies = {name: body for body, name in enumerate(("gripper", *OBJECTS)[: len(half) + 1])}
         self._pads = {self.model.geom(name).id for name in ("left", "right")}
+        self._lift = 0.0
         self._place(plan, half)
 
     def go(self, before: Node, after: Node) -> None:
@@ -124,6 +127,9 @@ class _Simulation:
         inverse = conjugate(joint.qpos[3:])
         error = rotvec_from_wxyz(multiply(inverse, wxyz))
         force = STIFFNESS * (position - joint.qpos[:3]) + DAMPING * (velocity - joint.qvel[:3])
+        gain = LIFT_RATE_S * STIFFNESS * STEPS_PER_PULL * self.model.opt.timestep
+        self._lift = float(np.clip(self._lift + gain * (position[2] - joint.qpos[2]), 0.0, MAX_LIFT))
+        force[2] += self._lift
         torque = TURN_STIFFNESS * error + TURN_DAMPING * (rotate(inverse, turning) - joint.qvel[3:])
         joint.qfrc_applied[:] = np.concatenate([_at_most(force, MAX_FORCE), _at_most(torque, MAX_TORQUE)])
 

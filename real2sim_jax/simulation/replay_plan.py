@@ -120,7 +120,7 @@ def make_plan(track: CuboidTrack, action: Action, config: ReplayConfig) -> Plan:
     builder = _Builder(way, config, place=max(first - 1, start) if first > start else start)
     done = start
     for first, last in way.runs:
-        builder.approach(done, first)
+        builder.approach(done, first, last)
         builder.carry(first, last)
         builder.let_go(last, action.ends_holding)
         done = last + 1
@@ -128,16 +128,17 @@ def make_plan(track: CuboidTrack, action: Action, config: ReplayConfig) -> Plan:
     return Plan(builder.nodes, start, builder.place, bool(way.held[start]))
 
 
-def grasp_wrist(
-    hand_wxyz: np.ndarray, object_wxyz: np.ndarray, half_extents: np.ndarray, bend_rad: float
-) -> np.ndarray:
+def grasp_wrist(hand_wxyz: np.ndarray, held_wxyz: np.ndarray, half_extents: np.ndarray, bend_rad: float) -> np.ndarray:
     """Return the gripper's orientation (4,) in the hand's frame that takes an object by two opposite faces.
 
-    The pads close along one of the object's two most level axes: the narrower one for which the wrist bends at most
-    `bend_rad` aside, else the one for which it bends less. Orientations (4,) in one frame, half extents (3,) m.
+    The pads close along one of the two axes of the object that stay most level while it is held: the narrower one for
+    which the wrist bends at most `bend_rad` aside, else the one for which it bends less. hand_wxyz (4,) at the grasp,
+    held_wxyz (N, 4) of the object from the grasp on, half extents (3,) m.
     """
-    hand, axes = matrix_from_wxyz(hand_wxyz), matrix_from_wxyz(object_wxyz)
-    level = np.argsort(np.abs(axes[2]))[:2]
+    hand, held = matrix_from_wxyz(hand_wxyz), matrix_from_wxyz(held_wxyz)
+    axes = held[0]
+    # A face that is turned to the table or the sky when it is put down is none to let go of.
+    level = np.argsort(np.abs(held[:, 2]).max(axis=0))[:2]
     bend = np.arcsin(np.clip(np.abs(axes[:, level].T @ hand[:, 2]), 0.0, 1.0))
     width = np.where(bend <= bend_rad, half_extents[level], np.inf)
     closing = axes[:, level[np.argmin(width if np.isfinite(width).any() else bend)]]
@@ -186,7 +187,7 @@ class _Builder:
         self.nodes: list[Node] = []
         self.wrist = np.array([1.0, 0.0, 0.0, 0.0])
 
-    def approach(self, begin: int, first: int) -> None:
+    def approach(self, begin: int, first: int, last: int) -> None:
         """Come with open pads to where the object was last seen at rest, and close; or begin closed on it."""
         way, grasp = self.way, max(first - 1, begin)
         if self.nodes:
@@ -194,7 +195,7 @@ class _Builder:
             far = begin + int(np.argmax(np.linalg.norm(way.offset()[begin:first], axis=-1)))
             self.follow(begin, far)
             begin = far
-        hand, moved = way.wxyz[grasp, HAND], way.wxyz[grasp, MOVED]
+        hand, moved = way.wxyz[grasp, HAND], way.wxyz[grasp : last + 1, MOVED]
         self.wrist = grasp_wrist(hand, moved, way.half_extents[MOVED], self.config.max_bend_rad)
         self.grasp = grasp, multiply(hand, self.wrist)
         self.follow(begin, first)

@@ -102,7 +102,7 @@ def test_another_action_is_refused():
 def test_pads_take_two_faces_and_the_wrist_bends_little(yaw_deg):
     hand = wxyz_from_azimuth_elevation(np.array(0.4), np.array(0.5))
     held = wxyz_from_rotvec(np.array([0.0, 0.0, np.deg2rad(yaw_deg)]))
-    gripper = matrix_from_wxyz(multiply(hand, grasp_wrist(hand, held, np.array([0.03, 0.05, 0.02]), np.pi / 4)))
+    gripper = matrix_from_wxyz(multiply(hand, grasp_wrist(hand, held[None], np.array([0.03, 0.05, 0.02]), np.pi / 4)))
     faces = np.abs(matrix_from_wxyz(held).T @ gripper[:, 1])
     assert np.isclose(np.sort(faces), [0.0, 0.0, 1.0], atol=1e-6).all() and faces[2] < 1e-6
     assert gripper[:, 2] @ matrix_from_wxyz(hand)[:, 2] > np.cos(np.pi / 4) - 1e-6
@@ -110,11 +110,27 @@ def test_pads_take_two_faces_and_the_wrist_bends_little(yaw_deg):
 
 def test_the_narrower_side_is_taken_where_the_wrist_allows_it():
     held, steep = np.array([1.0, 0.0, 0.0, 0.0]), wxyz_from_azimuth_elevation(np.array(0.0), np.array(1.2))
-    closing = matrix_from_wxyz(multiply(steep, grasp_wrist(steep, held, np.array([0.02, 0.05, 0.02]), np.pi / 4)))[:, 1]
+    closing = matrix_from_wxyz(
+        multiply(steep, grasp_wrist(steep, held[None], np.array([0.02, 0.05, 0.02]), np.pi / 4))
+    )[:, 1]
     assert abs(closing[0]) > 0.99
     level = wxyz_from_azimuth_elevation(np.array(0.0), np.array(0.0))
-    closing = matrix_from_wxyz(multiply(level, grasp_wrist(level, held, np.array([0.02, 0.05, 0.02]), np.pi / 4)))[:, 1]
+    closing = matrix_from_wxyz(
+        multiply(level, grasp_wrist(level, held[None], np.array([0.02, 0.05, 0.02]), np.pi / 4))
+    )[:, 1]
     assert abs(closing[1]) > 0.99
+
+
+def test_a_plate_that_is_laid_down_is_taken_by_its_edges():
+    hand = wxyz_from_azimuth_elevation(np.array(np.pi / 2), np.array(0.0))
+    upright, flat = wxyz_from_rotvec(np.array([[0.0, 1.4, 0.0], [0.0, 0.0, 0.0]]))
+    thin = np.array([0.05, 0.08, 0.005])
+    axis = matrix_from_wxyz(upright).T @ matrix_from_wxyz(
+        multiply(hand, grasp_wrist(hand, np.stack([upright, flat]), thin, 1.6))
+    )
+    assert np.argmax(np.abs(axis[:, 1])) != 2
+    axis = matrix_from_wxyz(upright).T @ matrix_from_wxyz(multiply(hand, grasp_wrist(hand, upright[None], thin, 1.6)))
+    assert np.argmax(np.abs(axis[:, 1])) == 2
 
 
 def openings(touching, action="push_left_to_right"):

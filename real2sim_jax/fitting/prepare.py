@@ -5,7 +5,7 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.fitting.parameters import Rules
-from real2sim_jax.types import BoxTrack, CuboidTrack
+from real2sim_jax.types import MOVED, BoxTrack, CuboidTrack
 
 BODIES = 3
 END_FRAMES = 2
@@ -34,16 +34,17 @@ def pad_track(track: BoxTrack, frames: int) -> BoxTrack:
 def rules_of(action: Action, track: BoxTrack) -> Rules:
     """Return what contact says of the moved object in each frame of a padded track.
 
-    An object that may leave the table is in the air at most while it is held, and after it was picked up; one that is
-    put somewhere until it is released, for it comes into view in a hand. In the last frames it stands, even if the
-    hand is still there: nobody films half of an action.
+    An object that may leave the table is in the air at most while it is held, before it first comes into view, and
+    (with nothing to be put down beside or onto) after it was picked up. What is put down stands in the last frames,
+    even if the hand is still there: nobody films half of an action.
     """
     frames = np.arange(len(track.valid))
-    touching = np.asarray(track.touching)
+    touching, seen = np.asarray(track.touching), np.asarray(track.seen)[:, MOVED]
+    first_seen = np.flatnonzero(seen)[0] if seen.any() else 0
     held = np.flatnonzero(touching) if touching.any() else frames
     standing = np.flatnonzero(track.valid)[-1] + 1 - END_FRAMES
     before_release = frames <= (min(held[-1], standing - 1) if action.has_anchor else frames[-1])
-    airborne = ((frames >= held[0]) | action.has_anchor) & before_release & (not action.stays_on_table)
+    airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & (not action.stays_on_table)
     present = np.array([True, True, action.has_anchor])
     return Rules(present, airborne, released=~before_release)
 

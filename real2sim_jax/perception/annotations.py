@@ -90,7 +90,8 @@ def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> 
     phase = note.acting_frames
     if phase is not None and phase[0] <= len(boxes):
         holding = note.action.ends_holding
-        touching, acting = contact_in_phase(boxes, seen, phase[0] - 1, min(phase[1], len(boxes)), holding)
+        span = phase[0] - 1, min(phase[1], len(boxes))
+        touching, acting = contact_in_phase(boxes, seen, *span, holding, arrives_held=note.action.has_anchor)
     else:
         touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), note.action.ends_holding)
     valid = np.ones(len(boxes), bool)

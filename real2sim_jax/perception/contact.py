@@ -19,16 +19,18 @@ MAX_LAG_SHARE = 0.3
 
 
 def contact_in_phase(
-    boxes: np.ndarray, seen: np.ndarray, start: int, stop: int, holds_on: bool = False
+    boxes: np.ndarray, seen: np.ndarray, start: int, stop: int, holds_on: bool = False, arrives_held: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return touching and acting, (T,) bool, for an action phase of frames start..stop - 1.
 
     The contact is the part of the phase from the first to the last frame in which the boxes of hand and object overlap;
-    all of it when they never do. holds_on: the object stays in the hand after the phase.
+    all of it when they never do. holds_on: the object stays in the hand after the phase. arrives_held: it may come into
+    view in the hand, and then the contact goes back to the first frame in which they overlap.
     """
     frames = np.arange(len(boxes))
     acting = (frames >= start) & (frames < stop)
-    meets = acting & seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= 0.0)
+    overlaps = seen[:, HAND] & seen[:, MOVED] & (gap(boxes[:, HAND], boxes[:, MOVED]) <= 0.0)
+    meets = overlaps & (acting | (arrives_held & (frames < start)))
     touching = _span(meets) if meets.any() else acting.copy()
     return (np.cumsum(touching) > 0 if holds_on else touching), acting
 

@@ -44,7 +44,7 @@ TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -79,7 +79,11 @@ benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of S
 run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
 
-states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth; an hour
+speed: $(DEV_INSTALLED) ## how fast the renderer is beside its rivals
+	@$(PIP) deodr
+	@$(BIN)/python experiments/speed/rendering.py --runs $(RUNS)
+
+states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth
 	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?

@@ -6,7 +6,6 @@ nothing of a pixel but which line that was, one byte, and per line the sums of t
 """
 
 import math
-from collections.abc import Callable
 from functools import partial, reduce
 from itertools import combinations
 
@@ -39,22 +38,29 @@ def _hulls_forward(lines: Array, resolution: tuple[int, int]) -> tuple[Array, tu
 def _hulls_backward(resolution: tuple[int, int], saved: tuple[Array, Array, Array], weight: Array) -> tuple[Array]:
     masks, nearest, lines = saved
     weight = weight * masks * (1.0 - masks)
-    sums = partial(_by_blocks, partial(line_sums, count=lines.shape[-2]))
-    blocks = {"cpu": partial(sums, CPU_BLOCK), "default": partial(sums, BLOCK)}
-    return (jax.lax.platform_dependent(weight, nearest, **blocks),)
+    numbers = jnp.arange(lines.shape[-2], dtype=jnp.int8)
+    blocks = {"cpu": partial(_sums_by_blocks, CPU_BLOCK), "default": partial(_sums_by_blocks, BLOCK)}
+    return (jax.lax.platform_dependent(weight, nearest, numbers, **blocks),)
 
 
 soft_hulls.defvjp(_hulls_forward, _hulls_backward)
 
 
-def _by_blocks(sums: Callable[..., Array], pixels: int, *images: Array) -> Array:
-    """Return sums(*images), worked out for as many of the images (N, ..., H, W) at a time as have this many pixels."""
-    number, most = len(images[0]), max(1, pixels // math.prod(images[0].shape[1:]))
-    size = max(size for size in range(1, number + 1) if number % size == 0 and size <= most)
+def _sums_by_blocks(pixels: int, weight: Array, which: Array, numbers: Array) -> Array:
+    """Return line_sums of images (N, ..., H, W), as many at a time as have so many pixels; line by line if all have.
+
+    In a loop in any case: outside one, XLA works out the images again for every line.
+    """
+    count, most = len(weight), max(1, pixels // math.prod(weight.shape[1:]))
+    size = max(size for size in range(1, count + 1) if count % size == 0 and size <= most)
+    if size == count:
+        by_line = jax.lax.map(lambda number: line_sums(weight, which, number[None]), numbers)
+        return jnp.moveaxis(by_line[..., 0, :], 0, -2)
     # No axis of length one: XLA may lay it out so that nothing around it is vectorised.
-    shape = (number,) if size == 1 else (number // size, size)
-    done = jax.lax.map(lambda part: sums(*part), tuple(image.reshape(*shape, *image.shape[1:]) for image in images))
-    return done.reshape(number, *done.shape[len(shape) :])
+    shape = (count,) if size == 1 else (count // size, size)
+    parts = tuple(image.reshape(*shape, *image.shape[1:]) for image in (weight, which))
+    done = jax.lax.map(lambda part: line_sums(part[0], part[1], numbers), parts)
+    return done.reshape(count, *done.shape[len(shape) :])
 
 
 def least_value(lines: Array, resolution: tuple[int, int]) -> tuple[Array, Array]:
@@ -68,10 +74,10 @@ def least_value(lines: Array, resolution: tuple[int, int]) -> tuple[Array, Array
     return least, which
 
 
-def line_sums(weight: Array, which: Array, count: int) -> Array:
-    """Return the sums (..., L, 3) of w x, w y and w over the pixels (..., H, W) of weight w that chose each line."""
+def line_sums(weight: Array, which: Array, numbers: Array) -> Array:
+    """Return the sums (..., L, 3) of w x, w y and w over the pixels (..., H, W) of weight w that chose lines (L,)."""
     x, y = _centres((weight.shape[-1], weight.shape[-2]), weight.dtype)
-    chosen = which[..., None, :, :] == jnp.arange(count, dtype=jnp.int8)[:, None, None]
+    chosen = which[..., None, :, :] == numbers[:, None, None]
     shares = jnp.where(chosen, weight[..., None, :, :], 0.0)
     # Down the columns first: each step of that product takes whole rows.
     down = jnp.broadcast_to(jnp.stack([y, jnp.ones_like(y)]), (*shares.shape[:-2], 2, len(y)))

@@ -24,7 +24,7 @@ def plain_hulls(lines, resolution):
     return jax.nn.sigmoid(jnp.min(a * x + b * y + c, axis=-3))
 
 
-# Worked out whole, in blocks of several, and one by one.
+# Worked out line by line, in blocks of several images, and image by image.
 SIZES = [((7,), (1, 9)), ((1,), (31, 17)), ((12, 2), (48, 27)), ((2,), (160, 120)), ((5, 3), (96, 54))]
 
 
@@ -53,7 +53,7 @@ def test_line_sums_by_hand():
     # Pixel centres are at 0.5, 1.5, 2.5 along x and at 0.5, 1.5 along y.
     first = [1 * 0.5 + 2 * 1.5, (1 + 2) * 0.5, 1 + 2]
     second = [3 * 2.5 + 4 * 0.5 + 5 * 1.5 + 6 * 2.5, 3 * 0.5 + (4 + 5 + 6) * 1.5, 3 + 4 + 5 + 6]
-    np.testing.assert_allclose(line_sums(weight, which, 3)[0], [first, second, [0, 0, 0]])
+    np.testing.assert_allclose(line_sums(weight, which, jnp.arange(3, dtype=jnp.int8))[0], [first, second, [0, 0, 0]])
 
 
 def test_what_is_nearer_hides_what_is_as_near_hides_half():

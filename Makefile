@@ -79,15 +79,15 @@ benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of S
 run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
 
-speed: $(DEV_INSTALLED) ## how fast the renderer is beside its rivals
-	@$(PIP) deodr
-	@$(BIN)/python experiments/speed/rendering.py --runs $(RUNS)
-
 states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth
 	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
+
+speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
+	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
+	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
 
 setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
 	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."

@@ -38,7 +38,7 @@ class FitConfig:
     """Camera elevations to start from."""
     hand_turns_deg: tuple[float, ...] = (-50.0, 0.0, 50.0)
     """Hand azimuths to start from, relative to the direction in which the arm enters the image."""
-    batch: int = 24
+    batch: int = 16
     """Starts optimised at once; fewer are padded to it, so that any number of videos compiles once."""
     frames_multiple: int = 24
     """Videos are padded to a multiple of this many frames."""
@@ -118,6 +118,7 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
 
 def _compete(problems: list[list[Problem]], config: FitConfig, progress: Callable[[str], None]) -> list[Problem]:
     """Optimise the starts of each video in rounds, from each of which fewer go on; return the best of the last."""
+    minimise_all(problems[0][:1], Schedule.of(0, 0, 0.0), config)  # Compiles once, not in each of the threads.
     for number, (kept, steps) in enumerate(config.rounds):
         problems = [_best(group, kept) for group in problems]
         flat = [problem for group in problems for problem in group]

@@ -47,7 +47,7 @@ class Weights:
     """Moved object turned or tilted away from the camera's axes."""
     carried: float = 1.0
     """Height over the table at which a held object travels, away from the usual."""
-    sizes: float = 0.1
+    sizes: float = 0.3
     """Sizes of objects away from those of things a hand moves."""
     depth: float = 0.3
     """Objects deeper or flatter, seen from the camera, than they are wide."""
@@ -73,6 +73,8 @@ class Scales:
     pan: tuple[float, float] = (0.02, 0.1)
     """In image widths, and image widths per second."""
     contact_m: float = 0.005
+    supporting_fraction: float = 0.8
+    """Share of the anchor's footprint, about its centre, in which centres of things stand that are put onto it."""
     hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
     """Mean and deviation."""
     carried_m: tuple[float, float] = (0.08, 0.08)
@@ -202,7 +204,7 @@ def _turns(p: Parameters, rules: Rules) -> Array:
 
 def _off_anchor(track: CuboidTrack, s: Scales) -> Array:
     apart = rotate(conjugate(track.wxyz[:, ANCHOR], jnp), track.position[:, MOVED] - track.position[:, ANCHOR], jnp)
-    beyond = jnp.maximum(jnp.abs(apart[:, :2]) - track.half_extents[ANCHOR, :2], 0.0)
+    beyond = jnp.maximum(jnp.abs(apart[:, :2]) - s.supporting_fraction * track.half_extents[ANCHOR, :2], 0.0)
     return jnp.sum((beyond / s.contact_m) ** 2, axis=-1)
 
 

@@ -1,7 +1,7 @@
 """Optimising many small problems at once: every start of every video is one `Problem` of the same shape."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from real2sim_jax.fitting.initial import Start, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
 from real2sim_jax.fitting.parameters import Parameters, Rules, decode, from_free, to_free
-from real2sim_jax.types import Array, BoxTrack, CuboidTrack, stack, unstack
+from real2sim_jax.types import Array, BoxTrack, CuboidTrack, unstack
 
 
 class Settings(Protocol):
@@ -93,23 +93,23 @@ def minimise_all(
     told = [jax.tree.map(np.asarray, problem) for problem in problems]
 
     def run(group: list[Problem]) -> list[Problem]:
-        filled = _placed(stack(group + [group[-1]] * (_batch(settings) - len(group))))
-        return unstack(_minimise(filled, schedule, settings.weights, settings.scales))[: len(group)]
+        filled = group + [group[-1]] * (_batch(settings) - len(group))
+        together = _placed(jax.tree.map(lambda *leaves: np.stack(leaves), *filled))
+        return unstack(_minimise(together, schedule, settings.weights, settings.scales))[: len(group)]
 
     done: list[Problem] = []
     groups = [told[first : first + _batch(settings)] for first in range(0, len(told), _batch(settings))]
-    for group in _in_order(run, groups):
-        done += group
-        progress(len(done) / len(told))
+    with ThreadPoolExecutor(_workers()) as pool:
+        for group in pool.map(run, groups):
+            done += group
+            progress(len(done) / len(told))
     return done
 
 
-def _in_order(run: Callable[[list[Problem]], list[Problem]], groups: list[list[Problem]]) -> Iterator[list[Problem]]:
-    """Run the groups, on a CPU one per core at a time: a batch of small arrays keeps a single core busy."""
-    yield run(groups[0])  # Alone: it compiles, and the others then find the program.
-    cores = len(os.sched_getaffinity(0)) if jax.default_backend() == "cpu" and jax.device_count() == 1 else 1
-    with ThreadPoolExecutor(cores) as pool:
-        yield from pool.map(run, groups[1:])
+def _workers() -> int:
+    """On a CPU a batch of small arrays keeps a single core busy, so one runs on each."""
+    alone = jax.default_backend() == "cpu" and jax.device_count() == 1
+    return len(os.sched_getaffinity(0)) if alone else 1
 
 
 def _batch(settings: Settings) -> int:

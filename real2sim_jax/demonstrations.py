@@ -10,7 +10,13 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
-from real2sim_jax.robot.rotations import conjugate, multiply, rotate
+from real2sim_jax.robot.rotations import (
+    azimuth_elevation_from_wxyz,
+    conjugate,
+    multiply,
+    rotate,
+    wxyz_from_azimuth_elevation,
+)
 from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack, Demonstration, stack
 
 
@@ -26,6 +32,8 @@ class DemonstrationConfig:
     rate_hz: float = 12.0
     retreat_m: float = 0.2
     """How far the hand is above the moved object after the window, unless it keeps holding it."""
+    anchor_radius_m: float = 0.045
+    """Of the robot's anchor: what is put onto a larger one is put as far from its centre in proportion."""
 
 
 def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig | None = None) -> Demonstration:
@@ -41,6 +49,10 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     position, wxyz, touching = _acting_frames(track)
     position, wxyz = _camera_aligned(position, wxyz, float(track.camera.azimuth))
     position = config.scale * (position - _origin(position, action, float(track.half_extents[MOVED, 2])))
+    if action.kind == "onto":
+        position[:, :ANCHOR] += _inwards(position, wxyz, touching, config.scale * np.asarray(track.half_extents), config)
+    if action.has_anchor:
+        wxyz[:, HAND] = _level(wxyz[:, HAND])
     wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
     position[:, HAND] = np.where(touching[:, None], position[:, MOVED], position[:, HAND])
     times = np.arange(round(config.episode_s * config.rate_hz) + 1) / config.rate_hz
@@ -66,6 +78,27 @@ def stack_demonstrations(demonstrations: Sequence[Demonstration]) -> Demonstrati
     if not demonstrations:
         raise UserError("no demonstration to stack: expected at least one fitted video")
     return stack(demonstrations)
+
+
+def _level(wxyz: np.ndarray) -> np.ndarray:
+    """Orientations (T, 4) of hands that point the same way, level: a gripper holds what is to stand across itself."""
+    azimuth, _ = azimuth_elevation_from_wxyz(wxyz)
+    return wxyz_from_azimuth_elevation(azimuth, np.zeros_like(azimuth))
+
+
+def _inwards(
+    position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half: np.ndarray, config: DemonstrationConfig
+) -> np.ndarray:
+    """Shift (3,) that puts the object at the same share of the way from the centre to the edge of the robot's anchor.
+
+    position (T, 3, 3) and half (3, 3) m are scaled already.
+    """
+    last = np.flatnonzero(touching)[-1] if touching.any() else len(touching) - 1
+    offset = (position[last, MOVED] - position[last, ANCHOR]) * np.array([1.0, 1.0, 0.0])
+    along = np.abs(rotate(conjugate(wxyz[last, ANCHOR]), offset))[:2] / half[ANCHOR, :2]
+    distance = np.linalg.norm(offset)
+    edge = distance / max(along.max(), 1e-9)
+    return offset * (min(1.0, config.anchor_radius_m / max(edge, 1e-9)) - 1.0)
 
 
 def _acting_frames(track: CuboidTrack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ from brax.training.agents.ppo.losses import compute_gae
 from flax import struct
 from jax import Array
 
-from real2sim_jax.learning.networks import DISTRIBUTION, GuideConfig, NetworkConfig, Networks, Parameters, Statistics
+from real2sim_jax.learning.guides import GuideConfig
+from real2sim_jax.learning.networks import DISTRIBUTION, NetworkConfig, Networks, Parameters, Statistics
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 
 

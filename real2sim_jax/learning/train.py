@@ -15,7 +15,8 @@ from tensorboardX import SummaryWriter
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import plain, read_json, versions, write_csv, write_json
-from real2sim_jax.learning.networks import Networks, guide_from
+from real2sim_jax.learning.guides import guide_from
+from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv

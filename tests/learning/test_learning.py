@@ -10,7 +10,8 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
-from real2sim_jax.learning.networks import GuideConfig, NetworkConfig, Networks, guide_from, most_typical
+from real2sim_jax.learning.guides import GuideConfig, guide_from, most_typical
+from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
 from real2sim_jax.learning.train import TrainConfig, make_env, train
 from real2sim_jax.robot.policy import load_policy

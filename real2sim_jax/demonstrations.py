@@ -50,7 +50,8 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     position, wxyz = _camera_aligned(position, wxyz, float(track.camera.azimuth))
     position = config.scale * (position - _origin(position, action, float(track.half_extents[MOVED, 2])))
     if action.kind == "onto":
-        position[:, :ANCHOR] += _inwards(position, wxyz, touching, config.scale * np.asarray(track.half_extents), config)
+        half = config.scale * np.asarray(track.half_extents[ANCHOR])
+        position[:, :ANCHOR] += _inwards(position, wxyz, touching, half, config)
     if action.has_anchor:
         wxyz[:, HAND] = _level(wxyz[:, HAND])
     wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
@@ -91,11 +92,11 @@ def _inwards(
 ) -> np.ndarray:
     """Shift (3,) that puts the object at the same share of the way from the centre to the edge of the robot's anchor.
 
-    position (T, 3, 3) and half (3, 3) m are scaled already.
+    position (T, 3, 3) m and the anchor's half extents (3,) m are scaled already.
     """
     last = np.flatnonzero(touching)[-1] if touching.any() else len(touching) - 1
     offset = (position[last, MOVED] - position[last, ANCHOR]) * np.array([1.0, 1.0, 0.0])
-    along = np.abs(rotate(conjugate(wxyz[last, ANCHOR]), offset))[:2] / half[ANCHOR, :2]
+    along = np.abs(rotate(conjugate(wxyz[last, ANCHOR]), offset))[:2] / half[:2]
     distance = np.linalg.norm(offset)
     edge = distance / max(along.max(), 1e-9)
     return offset * (min(1.0, config.anchor_radius_m / max(edge, 1e-9)) - 1.0)

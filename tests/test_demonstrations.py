@@ -7,6 +7,7 @@ from real2sim_jax.actions import ACTIONS
 from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
 from real2sim_jax.errors import UserError
 from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.robot.rotations import conjugate, rotate
 from real2sim_jax.types import ANCHOR, HAND, MOVED
 
 START, END = 36, 84
@@ -55,6 +56,24 @@ def test_motion_is_camera_aligned_and_scaled(scenes):
     right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     np.testing.assert_allclose(moved[0], 2.0 * way @ right, rtol=1e-4)
     np.testing.assert_allclose(demo.half_extents, 2.0 * track.half_extents, rtol=1e-6)
+
+
+def test_held_things_are_held_level(scenes):
+    demo = demonstrate(scenes["put_behind"], ACTIONS["put_behind"])
+    along = rotate(demo.wxyz[:, HAND], np.array([0.0, 0.0, 1.0]))
+    np.testing.assert_allclose(along[:, 2], 0.0, atol=1e-6)
+
+
+def test_what_is_put_onto_a_wide_anchor_keeps_its_share_of_the_way_to_the_edge(scenes):
+    track, action = scenes["put_onto"], ACTIONS["put_onto"]
+    wide = np.array(track.half_extents)
+    wide[ANCHOR, :2] = 0.3
+    demo = demonstrate(track.replace(half_extents=wide), action, DemonstrationConfig(scale=1.0))
+    last = np.flatnonzero(track.touching & track.acting)[-1]
+    shown = np.asarray(track.position)[last, MOVED] - np.asarray(track.position)[last, ANCHOR]
+    kept = np.linalg.norm(demo.position[END, MOVED, :2])
+    share = np.abs(rotate(conjugate(np.asarray(track.wxyz)[last, ANCHOR]), shown))[:2].max() / 0.3
+    np.testing.assert_allclose(kept, 0.045 * share, rtol=1e-3)
 
 
 def test_pick_up_starts_on_the_table(scenes):

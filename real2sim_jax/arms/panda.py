@@ -123,10 +123,12 @@ def _add_gripper(spec: mujoco.MjSpec, flange: mujoco.MjsBody, objects: int, pair
 
 def _drop_prefix(spec: mujoco.MjSpec) -> None:
     """Give what was attached the names that it has in the training scene."""
-    for element in (*spec.bodies, *spec.joints, *spec.geoms, *spec.actuators):
+    for element in (*spec.bodies, *spec.joints, *spec.geoms, *spec.actuators, *spec.equalities):
         element.name = element.name.removeprefix(_PREFIX)
     for actuator in spec.actuators:
         actuator.target = actuator.target.removeprefix(_PREFIX)
+    for equality in spec.equalities:
+        equality.name1, equality.name2 = (name.removeprefix(_PREFIX) for name in (equality.name1, equality.name2))
     for pair in spec.pairs:
         pair.geomname1, pair.geomname2 = (name.removeprefix(_PREFIX) for name in (pair.geomname1, pair.geomname2))
 

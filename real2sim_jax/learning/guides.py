@@ -47,9 +47,9 @@ class GuideConfig:
     """The hand waits this far behind the grasp, along its own axis, ..."""
     approach_s: float = 0.9
     """... and goes in during this time before the action begins, fingers first."""
-    approach_rise_m: float = 0.15
+    approach_rise_m: float = 0.3
     """Before that it comes from this much higher, ..."""
-    approach_descent_s: float = 0.8
+    approach_descent_s: float = 1.2
     """... in this time: on its way it passes above what stands there."""
     held_half_height_m: float = 0.05
     """Half the height of the tallest object that starts in the hand, ..."""

@@ -26,7 +26,6 @@ from real2sim_jax.robot.rotations import (
     azimuth_elevation_from_wxyz,
     conjugate,
     matrix_from_wxyz,
-    multiply,
     rotate,
 )
 from real2sim_jax.simulation.physics import Physics, PhysicsState
@@ -62,8 +61,6 @@ class Episode:
     """() 1.0 until the episode ends early: the physics diverges, or a violation where these end it."""
     heights: Array
     radii: Array
-    initial_wxyz: Array
-    """(O, 4) the objects' orientations at the start."""
 
 
 class ManipulationEnv(Env):
@@ -94,8 +91,7 @@ class ManipulationEnv(Env):
     def reset_from(self, start: StartState) -> State:
         """Start an episode from a given state."""
         physics = self.physics.initial(start_qpos(self.action, start))
-        wxyz = self.object_poses(physics)[1]
-        episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), start.heights, start.radii, wxyz)
+        episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), start.heights, start.radii)
         zero = jnp.zeros(())
         metrics = dict.fromkeys([*_term_names(self.config.reward), "allowed"], zero)
         return State(physics, self._observe(physics, episode), zero, zero, metrics, {"episode": episode})  # type: ignore[arg-type]
@@ -173,12 +169,11 @@ class ManipulationEnv(Env):
         position, wxyz = self.object_poses(physics)
         gripper, gripper_wxyz = physics.qpos[:3], physics.qpos[3:7]
         azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
-        relative = multiply(wxyz, conjugate(episode.initial_wxyz, jnp), jnp)
         bottom = position.at[:, 2].add(-episode.heights / 2.0)
         reach = jnp.linalg.norm(position[0] - gripper)
         return Scene(
             object_bottom=bottom,
-            object_wxyz=relative,
+            object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
             object_half_height=episode.heights / 2.0,
             gripper_position=gripper,
             azimuth=azimuth,

@@ -1,7 +1,8 @@
 """The dense reward: named terms that compare the scene with the demonstrations at one moment.
 
 Terms have the form exp(-sharpness / 2 error), error being squared distances or, for object rotation, the angle
-(arXiv 2011.06813); each is averaged over the demonstrations.
+(arXiv 2011.06813); each is averaged over the demonstrations. The simulated objects are cylinders, which have no top and
+no direction around: their rotation is that of their axis.
 """
 
 from dataclasses import dataclass, field, fields
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, conjugate, multiply, rotvec_from_wxyz, wrap
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, rotate, wrap
 from real2sim_jax.types import HAND, Array, Demonstration
 
 
@@ -55,8 +56,8 @@ class Reference:
 
     object_bottom: Array
     """(O, 3) m: the point below the centre at the object's bottom."""
-    object_wxyz: Array
-    """(O, 4) relative to the first orientation."""
+    object_axis: Array
+    """(O, 3) where the vertical of the first frame has turned to."""
     object_half_height: Array
     """(O,) m."""
     gripper_position: Array
@@ -74,7 +75,8 @@ class Scene:
     """What the reward sees of the simulation at one moment."""
 
     object_bottom: Array
-    object_wxyz: Array
+    object_axis: Array
+    """(O, 3) of the cylinders, either way."""
     object_half_height: Array
     gripper_position: Array
     azimuth: Array
@@ -95,7 +97,8 @@ def references(demonstration: Demonstration) -> Reference:
     wxyz = jnp.asarray(demonstration.wxyz)
     azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :], jnp)
     hand, grip = position[..., HAND, :], jnp.asarray(demonstration.grip)
-    return Reference(bottom, wxyz[..., 1:, :], half, hand, azimuth, elevation, grip)
+    axis = rotate(wxyz[..., 1:, :], jnp.asarray([0.0, 0.0, 1.0]), jnp)
+    return Reference(bottom, axis, half, hand, azimuth, elevation, grip)
 
 
 def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> dict[str, Array]:
@@ -106,8 +109,7 @@ def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> di
     gripper_error = jnp.sum((scene.gripper_position - reference.gripper_position.at[2].add(higher)) ** 2)
     azimuth_error = wrap(scene.azimuth - reference.azimuth, jnp)
     orientation_error = azimuth_error**2 + (scene.elevation - reference.elevation) ** 2
-    turn = multiply(conjugate(reference.object_wxyz, jnp), scene.object_wxyz, jnp)
-    rotation_error = jnp.sqrt(jnp.sum(rotvec_from_wxyz(turn, jnp) ** 2, axis=-1) + 1e-12)
+    rotation_error = jnp.arccos(jnp.minimum(jnp.abs(jnp.sum(reference.object_axis * scene.object_axis, axis=-1)), 1.0))
     gap_error = (scene.opening - (scene.gap_radius - config.gap_inset_m)) ** 2
     counts = reference.grip > 0.5
     if config.gap_reach_m > 0.0:

@@ -78,6 +78,8 @@ def test_the_scene_around_the_arm_is_the_training_scene():
     names = {(model.geom(a).name, model.geom(b).name) for a, b in zip(model.pair_geom1, model.pair_geom2, strict=True)}
     assert {("moved", "table"), ("left", "moved"), ("palm", "anchor")} <= names | {(b, a) for a, b in names}
     assert model.npair == len(names) and model.nu == 9
+    coupled = [model.joint(joint).name for joint in (model.eq_obj1id[0], model.eq_obj2id[0])]
+    assert model.neq == 1 and coupled == ["left", "right"]
     masses = [model.body(f"link{i}").mass[0] for i in range(1, 8)]
     np.testing.assert_allclose(sum(masses), 15.49, atol=0.01)
     # Beyond the joint limits of the controller, so that these act first.

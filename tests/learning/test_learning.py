@@ -15,11 +15,14 @@ from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
 from real2sim_jax.learning.train import TrainConfig, make_env, train
 from real2sim_jax.robot.policy import load_policy
+from real2sim_jax.robot.rotations import rotate
 from real2sim_jax.simulation.reward import references
 from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.types import Demonstration, stack
 from tests.demos import PICK_UP, lift, lifts
 
+START = 36
+"""Sample at which the action begins."""
 TINY = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2), checkpoint_every=1)
 
 
@@ -100,7 +103,16 @@ def test_the_guide_follows_the_most_typical_demonstration_and_not_the_mean():
     assert most_typical(references(demos)) in (1, 2)
     guide = guide_from(PICK_UP, demos, GuideConfig())
     assert np.abs(guide.position[:, 0]).max() < 1e-6
-    assert 0.15 < np.ptp(guide.position[:, 2]) < 0.25
+    assert 0.15 < np.ptp(guide.position[START:, 2]) < 0.25
+
+
+def test_the_guide_comes_from_above_and_then_along_the_fingers():
+    guide = guide_from(PICK_UP, lifts(), GuideConfig())
+    axis = rotate(guide.wxyz[START], np.array([0.0, 0.0, 1.0]))
+    assert guide.position[0, 2] > guide.position[START, 2] + 0.25
+    half_a_second = guide.position[START] - guide.position[START - 6]
+    speed = GuideConfig().approach_m / GuideConfig().approach_s
+    np.testing.assert_allclose(half_a_second, 0.5 * speed * axis, atol=1e-5)
 
 
 def test_the_guide_closes_before_the_contact_and_ends_as_the_action_ends():

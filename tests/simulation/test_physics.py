@@ -3,10 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from real2sim_jax.actions import action_named
 from real2sim_jax.errors import UserError
+from real2sim_jax.robot.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import cylinder_inertia, make_physics
 from real2sim_jax.simulation.starts import nominal_start
+from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import rollout, scripted_grasp
 
@@ -14,6 +17,19 @@ from tests.simulation.conftest import rollout, scripted_grasp
 def nominal(sizes):
     heights, radii = (jnp.asarray(values)[:, None] for values in zip(*sizes, strict=True))
     return jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(heights, radii)
+
+
+@pytest.fixture(scope="module")
+def carrying():
+    """Objects that start in the hand, beside or above another one."""
+    return ManipulationEnv(action_named("put_onto"), None, make_physics("batch", 2))
+
+
+def held(heights):
+    """Starts in which objects of these heights are held level, far from an anchor of 8 cm."""
+    one = jnp.ones(len(heights))
+    tall, wide = jnp.stack([jnp.asarray(heights), 0.08 * one], -1), jnp.full((len(heights), 2), 0.045)
+    return StartState(jnp.asarray([0.3, 0.3, 0.4]) * one[:, None], np.pi / 2 * one, 0.0 * one, tall, wide)
 
 
 def test_inertia_of_a_cylinder_against_the_textbook():
@@ -28,6 +44,24 @@ def test_a_held_object_rises_with_the_gripper_and_hardly_creeps(env):
     offset = qpos[:, :, 9:12] - qpos[:, :, :3]
     # From a firm hold (3 s) on for 7 s.
     assert np.abs(offset[-1] - offset[40]).max() < 0.005
+
+
+def test_a_held_object_follows_every_motion_of_the_hand(carrying):
+    shaken = jnp.zeros((36, 7)).at[:, :2].set(0.3 * jnp.sign(jnp.sin(jnp.arange(36)))[:, None])
+    turned = jnp.zeros((36, 7)).at[:, 3:6].set(0.2 * jnp.sign(jnp.sin(jnp.arange(36)))[:, None])
+    still = jnp.zeros((36, 7))
+    actions = jnp.concatenate([still, shaken, turned]).at[:84, 6].set(-1.0)
+    qpos = np.asarray(rollout(carrying, held([0.04, 0.07, 0.1]), actions).pipeline_state.qpos)[:84]
+    offset = rotate(conjugate(qpos[..., 3:7]), qpos[..., 9:12] - qpos[..., :3])
+    assert np.abs(offset).max() < 0.003
+
+
+def test_stacked_objects_neither_sink_nor_slide(carrying):
+    opens = jnp.zeros((120, 7)).at[:, 6].set(1.0)
+    starts = held([0.06, 0.08]).replace(gripper_position=jnp.asarray([[0.015, 0.0, 0.12], [0.0, -0.02, 0.14]]))
+    qpos = np.asarray(rollout(carrying, starts, opens).pipeline_state.qpos)
+    assert np.ptp(qpos[60:, :, 9:12], axis=0).max() < 1e-4
+    np.testing.assert_allclose(qpos[-1, :, 11], 0.08 + np.array([0.03, 0.04]), atol=5e-4)
 
 
 def test_an_object_at_rest_stays_at_rest(env):

@@ -13,7 +13,7 @@ def scene_of(reference, **changes):
     """The scene that repeats a reference exactly."""
     values = {
         "object_bottom": reference.object_bottom,
-        "object_wxyz": reference.object_wxyz,
+        "object_axis": reference.object_axis,
         "object_half_height": reference.object_half_height,
         "gripper_position": reference.gripper_position,
         "azimuth": reference.azimuth,
@@ -77,3 +77,11 @@ def test_the_reward_is_the_weighted_mean_over_demonstrations(reference):
     total, terms = mean_reward(scene_of(reference), both, RewardConfig())
     np.testing.assert_allclose(terms["object_position"], (1.0 + np.exp(-0.5)) / 2, rtol=1e-4)
     np.testing.assert_allclose(total, 1.1 - 0.5 * (1.0 - np.exp(-0.5)) / 2, rtol=1e-3)
+
+
+def test_a_cylinder_has_no_top_and_no_direction_around(reference):
+    upside_down = scene_of(reference, object_axis=-reference.object_axis)
+    assert reward_terms(upside_down, reference, RewardConfig())["object_rotation"] > 0.999
+    tilted = scene_of(reference, object_axis=jnp.asarray([[np.sin(0.2), 0.0, np.cos(0.2)]]))
+    expected = np.exp(-0.5 * 10 * 0.2)
+    np.testing.assert_allclose(reward_terms(tilted, reference, RewardConfig())["object_rotation"], expected, rtol=1e-4)

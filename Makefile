@@ -37,6 +37,7 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
+SPECS ?= $(wildcard ../shared/data/policy_benchmark)
 SCENES ?= 20
 STATES ?= $(RUNS)/$(ACTION)
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
@@ -44,7 +45,7 @@ TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -58,6 +59,7 @@ help: ## list targets and variables
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
+	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$(SPECS)]"
 	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$(STATES)]"
 	@echo "  SCENES     synthetic scenes of each action in 'make states' [$(SCENES)]"
 	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$(ONLY)]"
@@ -84,6 +86,9 @@ states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
+
+skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
+	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2

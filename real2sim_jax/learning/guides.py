@@ -5,7 +5,7 @@ touching what it is to grasp, nor what suits objects of other sizes: that is add
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -121,10 +121,10 @@ def _carrying_height(action: Action, chosen: Reference, config: GuideConfig) -> 
     return chosen.gripper_position[:, 2] - centre + support + above + config.held_half_height_m
 
 
-def _orientation(chosen: Reference, config: GuideConfig) -> np.ndarray:
+def _orientation(chosen: Reference, config: GuideConfig) -> Any:
     """Orientations (K, 4) that point at the table at most as steeply as is paid for, and never up."""
     elevation = np.clip(chosen.elevation, 0.0, np.deg2rad(config.steepest_deg))
-    return wxyz_from_azimuth_elevation(chosen.azimuth, elevation)
+    return wxyz_from_azimuth_elevation(np.asarray(chosen.azimuth), elevation)
 
 
 def _clear_of_table(path: _Path, config: GuideConfig) -> _Path:
@@ -143,7 +143,8 @@ def _approach(action: Action, path: _Path, start: int, config: GuideConfig) -> n
     outside = np.clip(before / config.approach_s, 0.0, 1.0) * (not action.has_anchor)
     raised = np.clip((before - config.approach_s) / config.approach_descent_s, 0.0, 1.0)
     back = -config.approach_m * rotate(path.wxyz, UP)
-    return path.position + outside[:, None] * back + raised[:, None] * config.approach_rise_m * UP
+    moved = outside[:, None] * back + raised[:, None] * config.approach_rise_m * UP
+    return path.position + np.asarray(moved)
 
 
 def _grip(action: Action, touching: np.ndarray, config: GuideConfig) -> np.ndarray:

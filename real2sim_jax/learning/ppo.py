@@ -26,7 +26,7 @@ class PPOConfig:
 
     envs: int = 512
     """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
-    steps: int = 2_000_000
+    steps: int = 1_000_000
     """Control steps in all."""
     epochs: int = 4
     minibatches: int = 16

@@ -1,0 +1,129 @@
+"""All nine skills in one command: train, benchmark, keep reports and policies, write the table.
+
+    python experiments/skills/train_all.py [--tracks FOLDER] [--specs FOLDER] [--steps N] [--runs FOLDER] [--out FOLDER]
+
+Trains one seed of each action, three of pick_up, push_left_to_right and put_onto. --specs holds the published start
+states easy.csv and hard.csv; without it as many are drawn from the same ranges. A policy that has been benchmarked
+already is not trained again: delete its folder below --out to repeat it.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from real2sim_jax.actions import ACTIONS
+from real2sim_jax.benchmark.report import load_report, rate
+from real2sim_jax.console import Console
+from real2sim_jax.files import RunLayout, read_json, write_json, write_text
+
+SPECS = ("easy", "hard")
+SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
+REAL2SIM = Path(sys.executable).with_name("real2sim")
+RESULTS = Path("docs/results.md")
+HEADER = ("action", "seed", "easy", "hard", "easy, guide alone", "hard, guide alone", "training")
+
+
+def main() -> int:
+    options = parse()
+    console = Console()
+    members = [(action, seed) for seed in range(3) for action in ACTIONS if seed < SEEDS.get(action, 1)]
+    failed = []
+    for action, seed in members:
+        kept = options.out / action / f"seed{seed}"
+        if not (kept / "summary.json").is_file() and not learn(action, seed, kept, options, console):
+            failed.append(f"{action} seed {seed}")
+    found = [(a, s, options.out / a / f"seed{s}") for a, s in members]
+    rows = [
+        row(a, s, folder)
+        for a, s, folder in sorted(found, key=lambda m: list(ACTIONS).index(m[0]))
+        if (folder / "summary.json").is_file()
+    ]
+    console.table("skills: success, 95 % interval", HEADER, rows)
+    write_section(RESULTS, "skills", markdown(HEADER, rows))
+    for name in failed:
+        console.say(f"failed: {name}")
+    return 1 if failed else 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tracks", type=Path, help="folder of tracks; synthetic demonstrations without it")
+    parser.add_argument("--specs", type=Path, help="folder of easy.csv and hard.csv; drawn without it")
+    parser.add_argument("--steps", type=int, help="control steps of each training; the default when absent")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the trainings [runs]")
+    parser.add_argument("--out", type=Path, default=Path("experiments/skills/results"), help="what is kept")
+    return parser.parse_args()
+
+
+def learn(action: str, seed: int, kept: Path, options: argparse.Namespace, console: Console) -> bool:
+    """Train and benchmark one policy and keep its results; whether that worked."""
+    console.say(f"{action} seed {seed}: ...")
+    words = ["--action", action, "--seed", str(seed), "--runs", str(options.runs), "--rows", "10"]
+    words += [word for name in ("tracks", "steps") if (v := getattr(options, name)) for word in (f"--{name}", str(v))]
+    started = time.perf_counter()
+    # The training's own benchmark is kept short: the one that counts follows.
+    if subprocess.run([REAL2SIM, "train", *words], env=environment(), check=False).returncode:
+        return False
+    seconds = time.perf_counter() - started
+    folder = RunLayout(options.runs, action).seed(seed)
+    kept.mkdir(parents=True, exist_ok=True)
+    guide = folder / "guide" / "policy.npz"
+    judged = [(folder / "policy.npz", kept), (guide, guide.parent)]
+    if not all(benchmark(policy, out, spec, options) for policy, out in judged for spec in SPECS):
+        return False
+    if seed == 0:
+        shutil.copy(folder / "policy.npz", kept / "policy.npz")
+    steps = read_json(folder / "config.json")["config"]["ppo"]["steps"]
+    alone = {spec: share(guide.parent, spec) for spec in SPECS}
+    write_json(kept / "summary.json", {"seconds": seconds, "steps": steps, "guide_alone": alone})
+    return True
+
+
+def benchmark(policy: Path, out: Path, spec: str, options: argparse.Namespace) -> bool:
+    rows = spec if options.specs is None else str(options.specs / f"{spec}.csv")
+    words = ["benchmark", "--policy", str(policy), "--spec", rows, "--out", str(out)]
+    return subprocess.run([REAL2SIM, *words], env=environment(), check=False).returncode == 0
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "COLUMNS": os.environ.get("COLUMNS", "100")}
+
+
+def row(action: str, seed: int, kept: Path) -> tuple[str, ...]:
+    summary = read_json(kept / "summary.json")
+    alone = [summary["guide_alone"][spec] for spec in SPECS]
+    return action, str(seed), *(share(kept, spec) for spec in SPECS), *alone, f"{summary['seconds'] / 60:.1f} min"
+
+
+def share(folder: Path, spec: str) -> str:
+    """Of a report: on the published rows where there is one, on generated rows otherwise."""
+    report = load_report(max(folder.glob(f"report_{spec}*.json"), key=lambda path: len(path.name)))
+    found = rate(np.asarray(report.ok))
+    return f"{found.rate:.1%} [{found.low:.1%}, {found.high:.1%}]"
+
+
+def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def write_section(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the markers of a section."""
+    begin, end = f"<!-- {name}: written by experiments -->", f"<!-- {name}: end -->"
+    page = path.read_text()
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    write_text(path, pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

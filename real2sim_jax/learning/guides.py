@@ -5,7 +5,7 @@ touching what it is to grasp, nor what suits objects of other sizes: that is add
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -118,13 +118,13 @@ def _carrying_height(action: Action, chosen: Reference, config: GuideConfig) -> 
     support = config.anchor_height_m if action.kind == "onto" else 0.0
     above = np.maximum(bottom - shown, config.clearance_m)
     centre = bottom + chosen.object_half_height[:, 0]
-    return chosen.gripper_position[:, 2] - centre + support + above + config.held_half_height_m
+    return np.asarray(chosen.gripper_position[:, 2] - centre + support + above + config.held_half_height_m)
 
 
-def _orientation(chosen: Reference, config: GuideConfig) -> Any:
+def _orientation(chosen: Reference, config: GuideConfig) -> np.ndarray:
     """Orientations (K, 4) that point at the table at most as steeply as is paid for, and never up."""
     elevation = np.clip(chosen.elevation, 0.0, np.deg2rad(config.steepest_deg))
-    return wxyz_from_azimuth_elevation(np.asarray(chosen.azimuth), elevation)
+    return np.asarray(wxyz_from_azimuth_elevation(chosen.azimuth, elevation))
 
 
 def _clear_of_table(path: _Path, config: GuideConfig) -> _Path:

@@ -24,6 +24,7 @@ from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import Demonstration
 from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
+from real2sim_jax.viewers.report_page import save_report_page
 from real2sim_jax.viewers.rollout import save_rollout_gif
 
 NOMINAL_HEIGHTS_M = (0.065, 0.10)
@@ -65,7 +66,7 @@ def guide_path(layout: RunLayout, seed: int) -> Path:
 def benchmark_stage(
     action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
 ) -> list[Report]:
-    """Roll policy files out from the start states of each spec; write report_SPEC.json and success_SPEC.png.
+    """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
     `policies` gives the folder of the reports by policy file; all share one compilation. Reports come policy by policy.
     """
@@ -78,11 +79,13 @@ def benchmark_stage(
     for path, out in policies.items():
         policy = load_policy(path)
         for spec, starts in states.items():
-            success = rollout(policy, starts)[1]
+            trajectories, success, _ = rollout(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": spec_hash(starts)}
             report = make_report(action.name, success, **identity, physics=physics, seed=seed)
             save_report(out, report)
-            save_success_plot(out / f"success_{spec}.png", report, starts)
+            plot = out / f"success_{spec}.png"
+            save_success_plot(plot, report, starts)
+            save_report_page(out / f"report_{spec}.html", report, starts, trajectories, plot)
             reports.append(report)
     return reports
 

@@ -75,9 +75,10 @@ def learn(action: str, seed: int, kept: Path, options: argparse.Namespace, conso
     folder = RunLayout(options.runs, action).seed(seed)
     kept.mkdir(parents=True, exist_ok=True)
     guide = folder / "guide" / "policy.npz"
-    judged = [(folder / "policy.npz", kept), (guide, guide.parent)]
-    if not all(benchmark(policy, out, spec, options) for policy, out in judged for spec in SPECS):
+    if not all(benchmark(policy, spec, options) for policy in (folder / "policy.npz", guide) for spec in SPECS):
         return False
+    for spec in SPECS:
+        shutil.copy(report_of(folder, spec), kept / f"report_{spec}.json")
     if seed == 0:
         shutil.copy(folder / "policy.npz", kept / "policy.npz")
     steps = read_json(folder / "config.json")["config"]["ppo"]["steps"]
@@ -86,9 +87,9 @@ def learn(action: str, seed: int, kept: Path, options: argparse.Namespace, conso
     return True
 
 
-def benchmark(policy: Path, out: Path, spec: str, options: argparse.Namespace) -> bool:
+def benchmark(policy: Path, spec: str, options: argparse.Namespace) -> bool:
     rows = spec if options.specs is None else str(options.specs / f"{spec}.csv")
-    words = ["benchmark", "--policy", str(policy), "--spec", rows, "--out", str(out)]
+    words = ["benchmark", "--policy", str(policy), "--spec", rows]
     return subprocess.run([REAL2SIM, *words], env=environment(), check=False).returncode == 0
 
 
@@ -103,10 +104,13 @@ def row(action: str, seed: int, kept: Path) -> tuple[str, ...]:
 
 
 def share(folder: Path, spec: str) -> str:
-    """Of a report: on the published rows where there is one, on generated rows otherwise."""
-    report = load_report(max(folder.glob(f"report_{spec}*.json"), key=lambda path: len(path.name)))
-    found = rate(np.asarray(report.ok))
+    found = rate(np.asarray(load_report(report_of(folder, spec)).ok))
     return f"{found.rate:.1%} [{found.low:.1%}, {found.high:.1%}]"
+
+
+def report_of(folder: Path, spec: str) -> Path:
+    """On the published rows where there is one, on generated rows otherwise."""
+    return max(folder.glob(f"report_{spec}*.json"), key=lambda path: len(path.name))
 
 
 def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -46,7 +46,7 @@ class Benchmark:
             out = self.out or path.parent
             reports = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
         show_success(console, action, reports)
-        console.say(f"written to {out}: report_{reports[0].spec}.json, success_{reports[0].spec}.png")
+        console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")
         return 0
 
 

@@ -92,7 +92,7 @@ def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:
         ("all of them", f"{videos}/ contact_sheet.png loss_curves.png"),
         ("demonstrations", f"{videos}/demos.npz"),
         ("policy for the robot", f"{folder}/policy.npz"),
-        ("benchmark", f"{folder}/ report_easy.json report_hard.json success_easy.png success_hard.png"),
+        ("benchmark", f"{folder}/ report_easy.html report_hard.html, as numbers in .json"),
         ("pictures", f"{folder}/ rollout.gif curves.png"),
         ("training", f"{folder}/ metrics.csv tensorboard/ checkpoints/ config.json"),
     ]

@@ -138,7 +138,7 @@ def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier run left: it must not lie beside this one's configuration."""
     for name in ("checkpoints", "tensorboard", "guide"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*.json", "success_*.png")
+    files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*", "success_*.png")
     for path in [path for pattern in files for path in folder.glob(pattern)]:
         path.unlink()
 

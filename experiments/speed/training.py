@@ -1,0 +1,115 @@
+"""Control steps per second of the whole training loop, beside the tools that one would take otherwise.
+
+    python experiments/speed/training.py [--iterations 3] [--runs runs]
+
+ours: PPO as one program on MuJoCo's C engine (`batch`), 512 to 2048 environments. mjx: the same program on MuJoCo's JAX
+engine, as many environments as finish in reasonable time on a CPU. gymnasium: the same environment, 8 of them, stepped
+from Python by random actions, as a learner outside of JAX would: without any learning. One process each; compilation
+is timed apart; a rate is the best iteration's. Results go to RUNS/speed/training.json.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from real2sim_jax.actions import action_named
+from real2sim_jax.console import Console
+from real2sim_jax.demonstrations import demonstrate, stack_demonstrations
+from real2sim_jax.files import write_json
+from real2sim_jax.learning.guides import guide_from
+from real2sim_jax.learning.networks import Networks
+from real2sim_jax.learning.ppo import PPO, PPOConfig
+from real2sim_jax.learning.train import TrainConfig, make_env
+from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.simulation.env import EPISODE_STEPS
+
+ACTION = "pick_up"
+SETUPS = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("gymnasium", 8))
+PHYSICS = {"ours": "batch", "gymnasium": "batch", "mjx": "mjx"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--iterations", type=int, default=3, help="timed iterations of each [3]")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
+    parser.add_argument("--only", nargs=2, metavar=("NAME", "ENVS"), help="one setup, printed as JSON")
+    options = parser.parse_args()
+    if options.only:
+        print(json.dumps(measured(options.only[0], int(options.only[1]), options.iterations)))
+        return
+    rows = []
+    for name, envs in SETUPS:
+        words = ["--only", name, str(envs), "--iterations", str(options.iterations)]
+        done = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    write_json(options.runs / "speed" / "training.json", rows)
+    best = max(row["steps_per_s"] for row in rows if row["name"] == "ours")
+    columns = ("who", "environments", "steps/s", "ours / theirs", "compilation s", "peak memory MB")
+    Console().table("training: control steps per second", columns, [printed(row, best) for row in rows])
+
+
+def printed(row: dict[str, Any], best: float) -> tuple[str, ...]:
+    ratio = "" if row["name"] == "ours" else f"{best / row['steps_per_s']:.1f}"
+    times = (f"{row['steps_per_s']:,.0f}", ratio, f"{row['compile_s']:.0f}", f"{row['memory_mb']:,.0f}")
+    return row["name"], str(row["envs"]), *times
+
+
+def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
+    scenes = synthetic_scenes(action_named(ACTION), 4, 0)
+    demos = stack_demonstrations([demonstrate(scene, action_named(ACTION)) for scene in scenes])
+    config = replace(TrainConfig(physics=PHYSICS[name]), ppo=PPOConfig(envs=envs))
+    env = make_env(action_named(ACTION), demos, config)
+    started = time.perf_counter()
+    iterate = gymnasium_steps(env, envs) if name == "gymnasium" else training(env, demos, config)
+    iterate()
+    compile_s = time.perf_counter() - started
+    seconds = min(timed(iterate) for _ in range(iterations))
+    # Kilobytes on Linux.
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rate = envs * EPISODE_STEPS / seconds
+    return {"name": name, "envs": envs, "steps_per_s": rate, "compile_s": compile_s, "memory_mb": memory}
+
+
+def training(env: Any, demos: Any, config: TrainConfig) -> Callable[[], None]:
+    """One call is one iteration: whole episodes in all environments, and the updates."""
+    networks = Networks(
+        env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
+    )
+    ppo = PPO(env, networks, config.ppo)
+    iterate = jax.jit(ppo.iterate)
+    state = [jax.jit(ppo.init)(jax.random.PRNGKey(0))]
+
+    def run() -> None:
+        state[0] = jax.block_until_ready(iterate(state[0])[0])
+
+    return run
+
+
+def gymnasium_steps(env: Any, envs: int) -> Callable[[], None]:
+    """One call is one episode in each environment."""
+    from real2sim_jax.simulation.vector_env import ManipulationVectorEnv
+
+    vector = ManipulationVectorEnv(env, envs)
+    vector.reset(seed=0)
+    actions = np.random.default_rng(0).uniform(-1.0, 1.0, (EPISODE_STEPS, envs, 7))
+    return lambda: [vector.step(action) for action in actions] and None
+
+
+def timed(run: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""`real2sim fit | evaluate-states | train | benchmark | run | export | replay | info`."""
+"""`real2sim fit | evaluate-states | train | benchmark | compare | run | export | replay | info`."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from real2sim_jax.commands.benchmark import Benchmark
+from real2sim_jax.commands.compare import Compare
 from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
@@ -24,6 +25,7 @@ Command = (
     | Annotated[EvaluateStates, tyro.conf.subcommand("evaluate-states")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]

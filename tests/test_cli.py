@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from real2sim_jax.benchmark.report import make_report, save_report
+from real2sim_jax.benchmark.success import Success
 from real2sim_jax.cli import main
 from real2sim_jax.files import file_hash
 from real2sim_jax.robot.policy import load_policy
@@ -37,6 +39,13 @@ def tracks(tmp_path):
     return folder
 
 
+def benchmark_report(ok):
+    """A report on rows that were mastered or not."""
+    yes = np.ones(len(ok), bool)
+    identity = {"policy_hash": "a", "spec": "easy", "spec_hash": "b"}
+    return make_report("pick_up", Success(yes, ok, yes, ok), **identity, physics="batch", seed=0)
+
+
 def error_line(capsys):
     """The only line on stderr."""
     lines = capsys.readouterr().err.strip().splitlines()
@@ -48,6 +57,19 @@ def test_help_names_the_commands(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("fit", "evaluate-states", "train", "benchmark", "run", "info"))
+
+
+def test_compare_puts_policies_side_by_side(capsys, tmp_path):
+    shown = np.arange(20)
+    for name, ok in (("a", shown < 10), ("b", shown < 15)):
+        save_report(tmp_path / name, benchmark_report(ok))
+    assert run("compare", tmp_path / "a", tmp_path / "b" / "report_easy.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("50.0%" in line for line in lines)
+    (better,) = [line for line in lines if "75.0%" in line]
+    assert [cell.strip() for cell in better.strip("│").split("│")][-3:] == ["5", "0", "0.062"]
+    assert run("compare", tmp_path) == 2
+    assert "found none; run `real2sim benchmark` first" in error_line(capsys)
 
 
 def test_unknown_action(capsys, tmp_path):

@@ -1,5 +1,6 @@
 """The outcome of a benchmark: one row per start state, and its summary."""
 
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,16 @@ def rate(ok: Array) -> Rate:
     return Rate(
         successes, n, share, float(max(0.0, min(share, centre - half))), float(min(1.0, max(share, centre + half)))
     )
+
+
+def sign_test(gained: int, lost: int) -> float:
+    """Return how likely a split at least as uneven is when either side is equally likely: two-sided, exact.
+
+    For two policies on the same start states: McNemar's test (Psychometrika 1947).
+    """
+    n = gained + lost
+    tail = sum(math.comb(n, i) for i in range(min(gained, lost) + 1))
+    return min(1.0, 2.0 * tail / 2**n)
 
 
 def summary(report: Report) -> dict[str, Rate]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.benchmark.report import load_report, make_report, rate, save_report, summary, summary_rows
+from real2sim_jax.benchmark.report import load_report, make_report, rate, save_report, sign_test, summary, summary_rows
 from real2sim_jax.benchmark.success import Success
 from real2sim_jax.errors import UserError
 
@@ -32,6 +32,11 @@ def test_wilson_interval_of_published_cases(successes, count, low, high):
 def test_the_interval_holds_the_rate(flags):
     found = rate(np.array(flags, bool))
     assert 0.0 <= found.low <= found.rate <= found.high <= 1.0
+
+
+@pytest.mark.parametrize(("gained", "lost", "p"), [(0, 0, 1.0), (5, 0, 0.0625), (9, 1, 0.0215), (7, 7, 1.0)])
+def test_sign_test_against_binomial_tables(gained, lost, p):
+    assert round(sign_test(gained, lost), 4) == p
 
 
 def test_summary_counts_rows():

@@ -1,4 +1,7 @@
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -178,6 +181,29 @@ def test_a_resumed_run_equals_an_uninterrupted_one(trained, tmp_path):
     resumed = train(Probe(), lifts(), TINY, tmp_path, resume=True)
     assert resumed.complete
     for (a, _), (b, _) in zip(straight.policy.layers, resumed.policy.layers, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(resumed.history["steps"]) == 3
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.demos import lifts
+from tests.learning.test_learning import TINY, Probe, train
+
+def report(progress):
+    if progress.iteration == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(Probe(), lifts(), TINY, Path(sys.argv[1]), report=report)
+"""
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(trained, tmp_path):
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], cwd=Path(__file__).parents[2], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    resumed = train(Probe(), lifts(), TINY, tmp_path, resume=True)
+    for (a, _), (b, _) in zip(trained[1].policy.layers, resumed.policy.layers, strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(resumed.history["steps"]) == 3
 

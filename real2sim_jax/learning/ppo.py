@@ -10,11 +10,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from brax.training.agents.ppo.losses import compute_gae
 from flax import struct
 from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from real2sim_jax.errors import UserError
 from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import DISTRIBUTION, NetworkConfig, Networks, Parameters, Statistics
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
@@ -93,6 +96,9 @@ class PPO:
     """The learner of one environment; `init` and `iterate` are pure."""
 
     def __init__(self, env: ManipulationEnv, networks: Networks, config: PPOConfig):
+        devices = jax.device_count()
+        if config.envs % devices:
+            raise UserError(f"{config.envs} environments: expected a multiple of the {devices} devices")
         self.env = env
         self.networks = networks
         self.config = config
@@ -127,7 +133,7 @@ class PPO:
     def _rollout(self, state: TrainState, key_starts: Array, key: Array, shares: Array) -> tuple[Rollout, dict]:
         env, n = self.env, self.config.envs
         keys = jax.random.split(key_starts, n)
-        first = jax.vmap(lambda k, share: env.reset_from(env.sample_start(k, share)))(keys, shares)
+        first = self._spread(jax.vmap(lambda k, share: env.reset_from(env.sample_start(k, share)))(keys, shares))
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
             before, alive = carry
@@ -143,6 +149,13 @@ class PPO:
         returns = rollout.reward.sum(axis=0)
         means |= {"train/return": returns.mean(), "train/survived": last.info["episode"].alive.mean()}
         return rollout, means
+
+    def _spread(self, first: Any) -> Any:
+        """Share the environments among all devices: XLA keeps the rollout of each where it starts."""
+        if jax.device_count() == 1:
+            return first
+        mesh = Mesh(np.array(jax.devices()), ("environments",))
+        return jax.lax.with_sharding_constraint(first, NamedSharding(mesh, PartitionSpec("environments")))
 
     def _targets(self, state: TrainState, rollout: Rollout) -> Batch:
         values = self.networks.critic(state.parameters, state.statistics, rollout.critic_obs)

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_columns
 from real2sim_jax.learning.guides import GuideConfig, guide_from, most_typical
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
@@ -206,6 +208,25 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(trained, tmp_path):
     for (a, _), (b, _) in zip(trained[1].policy.layers, resumed.policy.layers, strict=True):
         np.testing.assert_array_equal(a, b)
     assert len(resumed.history["steps"]) == 3
+
+
+def test_four_devices_learn_what_one_learns(trained, tmp_path):
+    script = """
+import sys
+from pathlib import Path
+import jax
+from tests.demos import lifts
+from tests.learning.test_learning import TINY, Probe, train
+assert jax.device_count() == 4
+train(Probe(), lifts(), TINY, Path(sys.argv[1]))
+"""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root, env=environment, check=True)
+    for name in ("train/return", "loss/value", "train/sigma_move"):
+        found = read_columns(tmp_path / "metrics.csv", [name])[name]
+        np.testing.assert_allclose(found, trained[1].history[name], rtol=1e-4)
 
 
 def test_resume_needs_a_run_of_the_same_configuration(trained, tmp_path):

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
-from real2sim_jax.types import Demonstration
+from real2sim_jax.types import Demonstration, stack, unstack
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Progress:
     iteration: int
     iterations: int
     steps: int
-    """Control steps done in all."""
+    """Control steps done in all, by all members of a population."""
     steps_per_s: float
-    """Of the last iteration."""
+    """Of the last iteration, as above."""
     metrics: Mapping[str, float]
 
 
@@ -85,53 +85,103 @@ def train(
     finished one, with the policy that it has. `resume` goes on from the last checkpoint. UserError when a loss is no
     longer finite (the last good policy is kept) or when there is nothing to resume.
     """
+    members = {config.seed: folder}
+    return train_population(
+        env, demos, config, members, parents=parents, resume=resume, report=report, stopped=stopped
+    )[config.seed]
+
+
+def train_population(
+    env: ManipulationEnv,
+    demos: Demonstration,
+    config: TrainConfig,
+    members: Mapping[int, Path],
+    *,
+    parents: Mapping[str, str] | None = None,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> dict[int, Outcome]:
+    """Train one policy for each seed of `members` in one program; each folder is that of a single run of its seed.
+
+    Arguments and errors as in `train`; `config.seed` counts for nothing. Reports are means over the members.
+    """
     networks = Networks(
         env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
     )
     ppo = PPO(env, networks, config.ppo)
-    provenance = {"config": plain(config), "parents": dict(parents or {}), "versions": versions()}
-    run = _Run(folder, networks, env.action.name, provenance, resume)
-    state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
-    first = run.policy(state)
-    state = run.restored(state)
+    common = {"parents": dict(parents or {}), "versions": versions()}
+    runs: list[_Run] = []
     try:
-        state, complete = _loop(ppo, state, run, config, report, stopped)
+        for seed, folder in members.items():
+            provenance = {"config": plain(replace(config, seed=seed)), **common}
+            runs.append(_Run(folder, networks, env.action.name, provenance, resume))
+        fresh = [jax.jit(ppo.init)(jax.random.PRNGKey(seed)) for seed in members]
+        states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]
+        if len({int(state.iteration) for state in states}) > 1:
+            raise UserError("the runs to resume stand at different iterations; resume them one by one")
+        states, complete = _loop(ppo, states, runs, config, report, stopped)
     finally:
-        run.close()
-    return Outcome(run.policy(state), first, run.columns(), complete)
+        for run in runs:
+            run.close()
+    every = zip(members, runs, states, fresh, strict=True)
+    return {
+        seed: Outcome(run.policy(last), run.policy(first), run.columns(), complete) for seed, run, last, first in every
+    }
 
 
 def _loop(
     ppo: PPO,
-    state: TrainState,
-    run: "_Run",
+    states: list[TrainState],
+    runs: "list[_Run]",
     config: TrainConfig,
     report: Callable[[Progress], None],
     stopped: Callable[[], bool],
-) -> tuple[TrainState, bool]:
-    """Iterate to the end or until stopped; return the last state, saved, and whether the end was reached."""
-    iterate = jax.jit(ppo.iterate)
+) -> tuple[list[TrainState], bool]:
+    """Iterate to the end or until stopped; return the last states, saved, and whether the end was reached."""
+    alone = len(states) == 1
+    iterate = jax.jit(ppo.iterate if alone else jax.vmap(ppo.iterate))
+    together = states[0] if alone else stack(states)
+    apart = (lambda tree: [tree]) if alone else unstack
+    per_iteration = config.ppo.envs * EPISODE_STEPS
     ended_early = False
-    for iteration in range(int(state.iteration), config.ppo.iterations):
+    for iteration in range(int(states[0].iteration), config.ppo.iterations):
         before = time.perf_counter()
-        following, metrics = iterate(state)
-        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        bad = [name for name, value in values.items() if not np.isfinite(value)]
-        if bad:
-            run.save(state)
-            raise UserError(f"training diverged: {bad[0]} not finite in iteration {iteration}; last policy kept")
-        state = following
-        steps_per_s = config.ppo.envs * EPISODE_STEPS / (time.perf_counter() - before)
-        steps = (iteration + 1) * config.ppo.envs * EPISODE_STEPS
-        run.log(steps, values | {"train/steps_per_s": steps_per_s})
-        report(Progress(iteration + 1, config.ppo.iterations, steps, steps_per_s, values))
+        following, metrics = iterate(together)
+        members = [{name: float(value) for name, value in one.items()} for one in apart(jax.device_get(metrics))]
+        _check_finite(members, runs, apart(together), iteration)
+        together = following
+        steps_per_s = len(runs) * per_iteration / (time.perf_counter() - before)
+        steps = (iteration + 1) * per_iteration
+        for run, values in zip(runs, members, strict=True):
+            run.log(steps, values | {"train/steps_per_s": steps_per_s})
+        means = {name: float(np.mean([values[name] for values in members])) for name in members[0]}
+        report(Progress(iteration + 1, config.ppo.iterations, steps * len(runs), steps_per_s, means))
         ended_early = stopped() and iteration + 1 < config.ppo.iterations
         if ended_early:
             break
         if (iteration + 1) % config.checkpoint_every == 0:
-            run.save(state)
-    run.save(state)
-    return state, not ended_early
+            _save(runs, apart(together))
+    _save(runs, apart(together))
+    return apart(together), not ended_early
+
+
+def _check_finite(
+    members: list[dict[str, float]], runs: "list[_Run]", last_good: list[TrainState], iteration: int
+) -> None:
+    """Keep the last good policies and raise UserError when a number of any member is not finite."""
+    for run, values in zip(runs, members, strict=True):
+        bad = [name for name, value in values.items() if not np.isfinite(value)]
+        if bad:
+            _save(runs, last_good)
+            raise UserError(
+                f"{run.folder}: training diverged: {bad[0]} not finite in iteration {iteration}; last policy kept"
+            )
+
+
+def _save(runs: "list[_Run]", states: list[TrainState]) -> None:
+    for run, state in zip(runs, states, strict=True):
+        run.save(state)
 
 
 def _remove_earlier(folder: Path) -> None:

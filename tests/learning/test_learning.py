@@ -18,7 +18,7 @@ from real2sim_jax.files import read_columns
 from real2sim_jax.learning.guides import GuideConfig, guide_from, most_typical
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
-from real2sim_jax.learning.train import TrainConfig, make_env, train
+from real2sim_jax.learning.train import TrainConfig, make_env, train, train_population
 from real2sim_jax.robot.policy import load_policy
 from real2sim_jax.robot.rotations import rotate
 from real2sim_jax.simulation.reward import references
@@ -227,6 +227,18 @@ train(Probe(), lifts(), TINY, Path(sys.argv[1]))
     for name in ("train/return", "loss/value", "train/sigma_move"):
         found = read_columns(tmp_path / "metrics.csv", [name])[name]
         np.testing.assert_allclose(found, trained[1].history[name], rtol=1e-4)
+
+
+def test_a_population_leaves_the_runs_of_its_seeds(trained, tmp_path):
+    members = {seed: tmp_path / f"seed{seed}" for seed in (3, 0)}
+    outcomes = train_population(Probe(), lifts(), TINY, members)
+    single = trained[1]
+    np.testing.assert_allclose(outcomes[0].history["train/return"], single.history["train/return"], rtol=1e-4)
+    for (a, _), (b, _) in zip(single.policy.layers, outcomes[0].policy.layers, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
+    assert np.abs(outcomes[3].policy.layers[0][0] - outcomes[0].policy.layers[0][0]).max() > 0.01
+    # Each folder is one that a single run could go on from.
+    assert train(Probe(), lifts(), TINY, tmp_path / "seed0", resume=True).complete
 
 
 def test_resume_needs_a_run_of_the_same_configuration(trained, tmp_path):

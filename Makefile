@@ -2,6 +2,7 @@
 
 ACTION ?= pick_up
 SEED ?= 0
+SEEDS ?=
 TRACKS ?=
 PHYSICS ?= batch
 RUNS ?= runs
@@ -41,7 +42,7 @@ SPECS ?= $(wildcard ../shared/data/policy_benchmark)
 SCENES ?= 20
 STATES ?= $(RUNS)/$(ACTION)
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
-TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS))
+TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -54,6 +55,7 @@ help: ## list targets and variables
 	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
 	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
 	@echo "  SEED       seed of training and benchmark [$(SEED)]"
+	@echo "  SEEDS      policies to train at once in 'make train', from SEED on; one when empty [$(SEEDS)]"
 	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
 	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"

@@ -16,7 +16,7 @@ from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import RunLayout, file_hash, plain, save
 from real2sim_jax.fits import Fits
-from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train
+from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train_population
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
@@ -41,21 +41,31 @@ def demonstration_stage(fits: Fits, action: Action, layout: RunLayout) -> Demons
 
 
 def train_stage(
-    action: Action, demos: Demonstration, config: TrainConfig, layout: RunLayout, console: Console, resume: bool = False
-) -> Outcome:
-    """Train a policy and write its folder; an interrupt ends the training and keeps the policy."""
-    folder = layout.seed(config.seed)
+    action: Action,
+    demos: Demonstration,
+    config: TrainConfig,
+    layout: RunLayout,
+    console: Console,
+    resume: bool = False,
+    seeds: Sequence[int] = (),
+) -> dict[int, Outcome]:
+    """Train one policy for each of the seeds (the configuration's alone when absent) and write their folders.
+
+    An interrupt ends the training and keeps the policies.
+    """
+    members = {seed: layout.seed(seed) for seed in seeds or (config.seed,)}
     env = make_env(action, demos, config)
     parents = {"demos": file_hash(layout.demonstrations)}
-    with console.training(config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
-        outcome = train(
-            env, demos, config, folder, parents=parents, resume=resume, report=watch.report, stopped=watch.stopped
+    with console.training(len(members) * config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
+        outcomes = train_population(
+            env, demos, config, members, parents=parents, resume=resume, report=watch.report, stopped=watch.stopped
         )
-    save_policy(guide_path(layout, config.seed), outcome.first_policy)
-    curves = {name: value for name, value in outcome.history.items() if name.startswith(("train/", "reward/"))}
-    if curves:
-        save_learning_curves(folder / "curves.png", curves, outcome.history["steps"])
-    return outcome
+    for seed, outcome in outcomes.items():
+        save_policy(guide_path(layout, seed), outcome.first_policy)
+        curves = {name: value for name, value in outcome.history.items() if name.startswith(("train/", "reward/"))}
+        if curves:
+            save_learning_curves(members[seed] / "curves.png", curves, outcome.history["steps"])
+    return outcomes
 
 
 def guide_path(layout: RunLayout, seed: int) -> Path:

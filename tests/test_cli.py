@@ -162,17 +162,18 @@ def test_info_names_what_is_damaged(capsys, tmp_path):
 
 @pytest.mark.timeout(900)
 def test_the_whole_road_in_small(capsys, tmp_path):
-    road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4)
+    road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4, "--seeds", 2)
     assert run(*road) == 0
     shown = capsys.readouterr().out
-    assert "unrandomised start" in shown and "easy: success" in shown
+    assert "unrandomised start" in shown and "easy: success" in shown and "success of 2 seeds" in shown
     videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"
     for name in ("boxes.npz", "truth.npz", "track.npz", "states.csv", "fit.gif", "quality.json"):
         assert (videos / "synthetic0_0" / name).stat().st_size > 0
     assert (videos / "contact_sheet.png").stat().st_size > 0 and "shows its action" in shown
     names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
-    for name in (*names, "success_easy.png"):
+    for name in (*names, "success_easy.png", "report_easy.html"):
         assert (seed / name).stat().st_size > 0
+    assert (seed.parent / "seed1" / "policy.npz").stat().st_size > 0
     assert not list(tmp_path.rglob(".*")), "temporary files left"
     policy = load_policy(seed / "policy.npz")
     assert policy.provenance["parents"] == {"demos": file_hash(videos / "demos.npz")}

@@ -10,6 +10,8 @@ from real2sim_jax.commands.fit import show_fits
 from real2sim_jax.commands.options import at_least_one, ids, not_negative
 from real2sim_jax.errors import UserError
 
+SPECS = ("easy", "hard")
+
 
 @dataclass(frozen=True)
 class Train:
@@ -25,6 +27,9 @@ class Train:
     """Take the action's frames from phases.csv where it has them; otherwise infer them from the boxes."""
     seed: int = 0
     """Of synthetic demonstrations, training and benchmark."""
+    seeds: int = 1
+    """Policies to train at once, with this seed and those that follow it, on the same demonstrations: one program,
+    one folder each."""
     physics: str = "batch"
     """Physics back end: batch (MuJoCo's C engine, CPU) or mjx (any device)."""
     runs: Path = Path("runs")
@@ -53,19 +58,43 @@ class Train:
         fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)
-        outcome = pipeline.train_stage(action, demos, config, layout, console, self.resume)
-        folder = layout.seed(self.seed)
-        if not outcome.complete:
+        seeds = range(self.seed, self.seed + self.seeds)
+        outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds)
+        if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
-        with console.status("benchmark"):
-            nominal = pipeline.rollout_stage(action, outcome.policy, demos, config, folder)
-            guide = pipeline.guide_path(layout, self.seed)
-            policies = {folder / "policy.npz": folder, guide: guide.parent}
-            specs = ("easy", "hard")
-            reports = pipeline.benchmark_stage(action, policies, specs, self.physics, self.seed, self.rows)
-        show_success(console, action, reports[:2], nominal, reports[2:])
-        _show_artefacts(console, layout.folder, folder)
+        for seed, outcome in outcomes.items():
+            with console.status("benchmark"):
+                found = self._judged(action, demos, config, layout, seed, outcome.policy)
+            show_success(console, action, *found)
+        if self.seeds > 1:
+            _show_population(console, action, layout, seeds)
+        _show_artefacts(console, layout.folder, layout.seed(self.seed))
         return 0
+
+    def _judged(self, action: Any, demos: Any, config: Any, layout: Any, seed: int, policy: Any) -> tuple[Any, ...]:
+        """Reports on a policy, its success from the unrandomised start, and reports on its guide."""
+        from real2sim_jax import pipeline
+
+        folder, guide = layout.seed(seed), pipeline.guide_path(layout, seed)
+        nominal = pipeline.rollout_stage(action, policy, demos, config, folder)
+        policies = {folder / "policy.npz": folder, guide: guide.parent}
+        reports = pipeline.benchmark_stage(action, policies, SPECS, self.physics, self.seed, self.rows)
+        return reports[:2], nominal, reports[2:]
+
+
+def _show_population(console: Any, action: Any, layout: Any, seeds: Any) -> None:
+    """Print the spread of success over the seeds, and which is best."""
+    import numpy as np
+
+    from real2sim_jax.benchmark.report import load_report, report_path
+
+    rows = []
+    for spec in SPECS:
+        rates = {seed: load_report(report_path(layout.seed(seed), spec)).ok.mean() for seed in seeds}
+        low, middle, high = (f"{value:.1%}" for value in np.quantile(list(rates.values()), (0.0, 0.5, 1.0)))
+        rows.append((spec, low, middle, high, str(max(rates, key=lambda seed: rates[seed]))))
+    columns = ("start states", "least", "median", "most", "best seed")
+    console.table(f"{action.name}: success of {len(seeds)} seeds", columns, rows)
 
 
 def _train_config(options: Train) -> Any:
@@ -74,7 +103,7 @@ def _train_config(options: Train) -> Any:
     from real2sim_jax.simulation.physics import check_physics
 
     check_physics(options.physics)
-    for name in ("envs", "rows"):
+    for name in ("envs", "rows", "seeds"):
         at_least_one(f"--{name}", getattr(options, name))
     ppo = TrainConfig().ppo
     least = options.envs * EPISODE_STEPS

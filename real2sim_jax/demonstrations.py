@@ -42,7 +42,8 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     World axes are the camera-aligned frame's; the origin is below the moved object's centre, at its bottom, in the
     first frame, or on the table below the anchor in every frame. Rotations of objects are relative to their first
     frame. A hand that puts something down is level, because the gripper holds it across its fingers; what is put onto
-    a wide anchor ends nearer to its middle (see `anchor_radius_m`). UserError when the track has no acting frame or another number of bodies than the action.
+    a wide anchor ends nearer to its middle (see `anchor_radius_m`). UserError when the track has no acting frame or
+    another number of bodies than the action.
     """
     config = config or DemonstrationConfig()
     if track.position.shape[1] != action.bodies:

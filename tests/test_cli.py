@@ -162,8 +162,8 @@ def test_info_names_what_is_damaged(capsys, tmp_path):
 
 @pytest.mark.timeout(900)
 def test_the_whole_road_in_small(capsys, tmp_path):
-    road = ("train", "--action", "pick_up", "--runs", tmp_path, "--envs", 8, "--steps", 8 * 120, "--rows", 4, "--seeds", 2)
-    assert run(*road) == 0
+    small = ("--envs", 8, "--steps", 8 * 120, "--rows", 4, "--seeds", 2)
+    assert run("train", "--action", "pick_up", "--runs", tmp_path, *small) == 0
     shown = capsys.readouterr().out
     assert "unrandomised start" in shown and "easy: success" in shown and "success of 2 seeds" in shown
     videos, seed = tmp_path / "pick_up", tmp_path / "pick_up" / "seed0"

@@ -16,8 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.console import Console
@@ -104,8 +102,7 @@ def row(action: str, seed: int, kept: Path) -> tuple[str, ...]:
 
 
 def share(folder: Path, spec: str) -> str:
-    found = rate(np.asarray(load_report(report_of(folder, spec)).ok))
-    return f"{found.rate:.1%} [{found.low:.1%}, {found.high:.1%}]"
+    return str(rate(load_report(report_of(folder, spec)).ok))
 
 
 def report_of(folder: Path, spec: str) -> Path:

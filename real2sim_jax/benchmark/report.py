@@ -59,6 +59,10 @@ class Rate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        """Return the rate and its interval in percent."""
+        return f"{self.rate:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
 
 def make_report(
     action: str, success: Success, *, policy_hash: str, spec: str, spec_hash: str, physics: str, seed: int
@@ -108,10 +112,7 @@ def summary_rows(report: Report) -> list[tuple[str, str, str]]:
     """Return the summary as text for a table: rule, successes of rows, rate with its interval."""
     names = {"success": "success", "hand_ok": "hand", "object_ok": "object"}
     names |= {f"published_{key}": f"{value} (published rule)" for key, value in names.items()}
-    return [
-        (names[name], f"{r.successes} / {r.count}", f"{r.rate:.1%} [{r.low:.1%}, {r.high:.1%}]")
-        for name, r in summary(report).items()
-    ]
+    return [(names[name], f"{r.successes} / {r.count}", str(r)) for name, r in summary(report).items()]
 
 
 def report_path(folder: str | Path, spec: str) -> Path:

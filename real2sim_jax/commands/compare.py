@@ -25,9 +25,8 @@ class Compare:
         rows, first = [], {}
         for path, report in found:
             reference = first.setdefault((report.action, report.spec_hash), report)
-            share = rate(report.ok)
-            interval = f"{share.rate:.1%} [{share.low:.1%}, {share.high:.1%}]"
-            rows.append((str(path.parent), report.action, report.spec, interval, *_against(report, reference)))
+            against = _against(report, reference)
+            rows.append((str(path.parent), report.action, report.spec, str(rate(report.ok)), *against))
         columns = ("report", "action", "start states", "success [95 % interval]", "gained", "lost", "p")
         Console().table("policies", columns, rows)
         Console().say("gained, lost: start states that only this or only the first policy masters; p: sign test")

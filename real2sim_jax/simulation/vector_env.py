@@ -52,9 +52,9 @@ class ManipulationVectorEnv(VectorEnv):
         done, rewards = np.asarray(after.done) > 0.0, np.asarray(after.reward)
         info: Info = {}
         if done.any():
-            final = np.full(self.num_envs, None, object)
+            final, last = np.full(self.num_envs, None, object), self._seen(after)
             for i in np.flatnonzero(done):
-                final[i] = self._seen(after)[i]
+                final[i] = last[i]
             info = {"final_obs": final, "_final_obs": done}
             after = jax.tree.map(lambda new, old: _where(done, new, old), self._fresh(), after)
         self._state = after

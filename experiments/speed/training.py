@@ -102,7 +102,12 @@ def gymnasium_steps(env: Any, envs: int) -> Callable[[], None]:
     vector = ManipulationVectorEnv(env, envs)
     vector.reset(seed=0)
     actions = np.random.default_rng(0).uniform(-1.0, 1.0, (EPISODE_STEPS, envs, 7))
-    return lambda: [vector.step(action) for action in actions] and None
+
+    def run() -> None:
+        for action in actions:
+            vector.step(action)
+
+    return run
 
 
 def timed(run: Callable[[], None]) -> float:

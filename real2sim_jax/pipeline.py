@@ -1,6 +1,7 @@
 """The stages after the fit, one after another, each reading and writing the artefacts of the runs folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.actions import Action
-from real2sim_jax.benchmark.report import Report, make_report, rate, save_report
+from real2sim_jax.benchmark.report import Report, make_report, save_report
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.console import Console
@@ -20,6 +21,7 @@ from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train_po
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.simulation.randomization import RandomizationConfig
 from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import Demonstration
@@ -29,6 +31,10 @@ from real2sim_jax.viewers.rollout import save_rollout_gif
 
 NOMINAL_HEIGHTS_M = (0.065, 0.10)
 NOMINAL_ROWS = 10
+EVALUATION_ROWS = 64
+"""Of each spec, during training."""
+SHOWN = ("eval/", "train/", "reward/")
+"""Numbers of a training that are plotted."""
 
 
 def demonstration_stage(fits: Fits, action: Action, layout: RunLayout) -> Demonstration:
@@ -53,19 +59,28 @@ def train_stage(
 
     An interrupt ends the training and keeps the policies.
     """
-    members = {seed: layout.seed(seed) for seed in seeds or (config.seed,)}
+    members = {layout.seed(seed): replace(config, seed=seed) for seed in seeds or (config.seed,)}
     env = make_env(action, demos, config)
+    evaluate = Evaluation(action, demos, config)
     parents = {"demos": file_hash(layout.demonstrations)}
     with console.training(len(members) * config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
         outcomes = train_population(
-            env, demos, config, members, parents=parents, resume=resume, report=watch.report, stopped=watch.stopped
+            env,
+            demos,
+            members,
+            parents=parents,
+            resume=resume,
+            report=watch.report,
+            stopped=watch.stopped,
+            evaluate=evaluate,
         )
-    for seed, outcome in outcomes.items():
+    by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
+    for seed, outcome in by_seed.items():
         save_policy(guide_path(layout, seed), outcome.first_policy)
-        curves = {name: value for name, value in outcome.history.items() if name.startswith(("train/", "reward/"))}
+        curves = {name: value for name, value in outcome.history.items() if name.startswith(SHOWN)}
         if curves:
-            save_learning_curves(members[seed] / "curves.png", curves, outcome.history["steps"])
-    return outcomes
+            save_learning_curves(layout.seed(seed) / "curves.png", curves, outcome.history["steps"])
+    return by_seed
 
 
 def guide_path(layout: RunLayout, seed: int) -> Path:
@@ -75,10 +90,10 @@ def guide_path(layout: RunLayout, seed: int) -> Path:
 
 def benchmark_stage(
     action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
-) -> list[Report]:
+) -> list[list[Report]]:
     """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
-    `policies` gives the folder of the reports by policy file; all share one compilation. Reports come policy by policy.
+    `policies` gives the folder of the reports by policy file; all share one compilation. Returns a list by policy.
     """
     env = ManipulationEnv(action, None, make_physics(physics, action.bodies - 1))
     rollout = make_rollout(env)
@@ -88,6 +103,7 @@ def benchmark_stage(
     reports = []
     for path, out in policies.items():
         policy = load_policy(path)
+        reports.append([])
         for spec, starts in states.items():
             trajectories, success, _ = rollout(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": spec_hash(starts)}
@@ -96,7 +112,7 @@ def benchmark_stage(
             plot = out / f"success_{spec}.png"
             save_success_plot(plot, report, starts)
             save_report_page(out / f"report_{spec}.html", report, starts, trajectories, plot)
-            reports.append(report)
+            reports[-1].append(report)
     return reports
 
 
@@ -117,15 +133,28 @@ def nominal_states(action: Action, moved_offset: np.ndarray) -> StartState:
     return jax.vmap(lambda h, r: nominal_start(action, h, r, jnp.asarray(moved_offset)))(heights, radii)
 
 
-def rollout_stage(
-    action: Action, policy: Policy, demos: Demonstration, config: TrainConfig, folder: Path
-) -> tuple[int, int]:
-    """Roll the policy out from the unrandomised start and write rollout.gif; return successes and episodes."""
-    env = make_env(action, demos, config)
-    states = nominal_states(action, np.asarray(env.moved_offset))
-    trajectories, success, _ = make_rollout(env)(policy, states)
-    shown = NOMINAL_ROWS // 2
-    first = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
-    save_rollout_gif(folder / "rollout.gif", jax.tree.map(lambda leaf: leaf[shown], trajectories), action, first)
-    nominal = rate(success.ok)
-    return nominal.successes, nominal.count
+class Evaluation:
+    """Judges a policy during its training: greedy episodes from a few fixed starts, one of them as rollout.gif."""
+
+    def __init__(self, action: Action, demos: Demonstration, config: TrainConfig):
+        """The physics is the training's; nothing is randomised."""
+        env = make_env(action, demos, replace(config, env=replace(config.env, randomization=RandomizationConfig())))
+        self._action, self._rollout = action, make_rollout(env)
+        self._demonstration = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
+        groups = {"unrandomised": nominal_states(action, np.asarray(env.moved_offset))}
+        groups |= {spec: start_states(spec, action, config.seed, EVALUATION_ROWS) for spec in SPECS}
+        self._groups = [name for name, states in groups.items() for _ in range(len(states.azimuth))]
+        self._states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups.values())
+
+    def __call__(self, policy: Policy, folder: Path) -> dict[str, float]:
+        """Return the share of successes by kind of start, and write rollout.gif."""
+        trajectories, success, _ = self._rollout(policy, self._states)
+        shown = jax.tree.map(lambda leaf: leaf[NOMINAL_ROWS // 2], trajectories)
+        save_rollout_gif(folder / "rollout.gif", shown, self._action, self._demonstration)
+        ok = np.asarray(success.ok)
+        return {f"success_{name}": ok[np.array(self._groups) == name].mean() for name in dict.fromkeys(self._groups)}
+
+
+def nominal_successes(outcome: Outcome) -> str:
+    """Return the last policy's successes from the unrandomised start as "successes / episodes"."""
+    return f"{round(outcome.history['eval/success_unrandomised'][-1] * NOMINAL_ROWS)} / {NOMINAL_ROWS}"

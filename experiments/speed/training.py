@@ -3,9 +3,10 @@
     python experiments/speed/training.py [--iterations 3] [--runs runs]
 
 ours: PPO as one program on MuJoCo's C engine (`batch`), 512 to 2048 environments. mjx: the same program on MuJoCo's JAX
-engine, as many environments as finish in reasonable time on a CPU. gymnasium: the same environment, 8 of them, stepped
-from Python by random actions, as a learner outside of JAX would: without any learning. One process each; compilation
-is timed apart; a rate is the best iteration's. Results go to RUNS/speed/training.json.
+engine, as many environments as finish in reasonable time on a CPU. stable_baselines3: its PPO with networks, epochs and
+minibatches like ours in 8 of the same environments, which one jitted call steps; left out where it is not installed
+(extra `sb3`). gymnasium: the same 8 environments stepped from Python by random actions, without any learning. One
+process each; compilation is timed apart; a rate is the best iteration's. Results go to RUNS/speed/training.json.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,7 @@ from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = "pick_up"
-SETUPS = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("gymnasium", 8))
-PHYSICS = {"ours": "batch", "gymnasium": "batch", "mjx": "mjx"}
+SETUPS = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("stable_baselines3", 8), ("gymnasium", 8))
 
 
 def main() -> None:
@@ -49,6 +50,9 @@ def main() -> None:
         return
     rows = []
     for name, envs in SETUPS:
+        if name == "stable_baselines3" and find_spec(name) is None:
+            print(f"{name} is not installed: its row stays away", file=sys.stderr)
+            continue
         words = ["--only", name, str(envs), "--iterations", str(options.iterations)]
         done = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
@@ -67,10 +71,15 @@ def printed(row: dict[str, Any], best: float) -> tuple[str, ...]:
 def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
     scenes = synthetic_scenes(action_named(ACTION), 4, 0)
     demos = stack_demonstrations([demonstrate(scene, action_named(ACTION)) for scene in scenes])
-    config = replace(TrainConfig(physics=PHYSICS[name]), ppo=PPOConfig(envs=envs))
+    config = replace(TrainConfig(physics="mjx" if name == "mjx" else "batch"), ppo=PPOConfig(envs=envs))
     env = make_env(action_named(ACTION), demos, config)
     started = time.perf_counter()
-    iterate = gymnasium_steps(env, envs) if name == "gymnasium" else training(env, demos, config)
+    if name == "gymnasium":
+        iterate = gymnasium_steps(env, envs)
+    elif name == "stable_baselines3":
+        iterate = stable_baselines(env, envs, config.ppo)
+    else:
+        iterate = training(env, demos, config)
     iterate()
     compile_s = time.perf_counter() - started
     seconds = min(timed(iterate) for _ in range(iterations))
@@ -106,6 +115,28 @@ def gymnasium_steps(env: Any, envs: int) -> Callable[[], None]:
     def run() -> None:
         for action in actions:
             vector.step(action)
+
+    return run
+
+
+def stable_baselines(env: Any, envs: int, config: PPOConfig) -> Callable[[], None]:
+    """One call is one iteration of its PPO: an episode in each environment, and the updates."""
+    from rivals.sb3 import SB3Env
+    from stable_baselines3 import PPO as Theirs  # type: ignore[import-not-found]
+
+    learner = Theirs(
+        "MlpPolicy",
+        SB3Env(env, envs),
+        n_steps=EPISODE_STEPS,
+        batch_size=envs * EPISODE_STEPS // config.minibatches,
+        n_epochs=config.epochs,
+        policy_kwargs={"net_arch": list(config.networks.hidden)},
+        device="cpu",
+        seed=0,
+    )
+
+    def run() -> None:
+        learner.learn(envs * EPISODE_STEPS)
 
     return run
 

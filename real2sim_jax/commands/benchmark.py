@@ -44,7 +44,7 @@ class Benchmark:
         not_negative(self.seed)
         with console.status("benchmark"):
             out = self.out or path.parent
-            reports = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
+            (reports,) = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
         show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")
         return 0
@@ -54,13 +54,13 @@ def show_success(
     console: Any,
     action: Action,
     reports: Sequence[Any],
-    nominal: tuple[int, int] | None = None,
+    nominal: str | None = None,
     guide: Sequence[Any] = (),
 ) -> None:
     """Print the rates of reports, before them the unrandomised start's, after them the untrained policy's."""
     from real2sim_jax.benchmark.report import summary_rows
 
-    rows = [] if nominal is None else [("unrandomised start", f"{nominal[0]} / {nominal[1]}", "")]
+    rows = [] if nominal is None else [("unrandomised start", nominal, "")]
     for report in reports:
         rules = summary_rows(report)
         # For actions without a hand rule the parts repeat the whole.

@@ -1,5 +1,6 @@
 """`real2sim train`: from boxes to a benchmarked policy."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,39 +63,32 @@ class Train:
         outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds)
         if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
-        for seed, outcome in outcomes.items():
-            with console.status("benchmark"):
-                found = self._judged(action, demos, config, layout, seed, outcome.policy)
-            show_success(console, action, *found)
+        policies = {layout.seed(seed) / "policy.npz": layout.seed(seed) for seed in seeds}
+        guide = pipeline.guide_path(layout, self.seed)
+        with console.status("benchmark"):
+            *reports, before = pipeline.benchmark_stage(
+                action, policies | {guide: guide.parent}, SPECS, self.physics, self.seed, self.rows
+            )
+        for seed, found in zip(seeds, reports, strict=True):
+            nominal = pipeline.nominal_successes(outcomes[seed])
+            show_success(console, action, found, nominal, before if seed == self.seed else ())
         if self.seeds > 1:
-            _show_population(console, action, layout, seeds)
+            _show_population(console, action, dict(zip(seeds, reports, strict=True)))
         _show_artefacts(console, layout.folder, layout.seed(self.seed))
         return 0
 
-    def _judged(self, action: Any, demos: Any, config: Any, layout: Any, seed: int, policy: Any) -> tuple[Any, ...]:
-        """Reports on a policy, its success from the unrandomised start, and reports on its guide."""
-        from real2sim_jax import pipeline
 
-        folder, guide = layout.seed(seed), pipeline.guide_path(layout, seed)
-        nominal = pipeline.rollout_stage(action, policy, demos, config, folder)
-        policies = {folder / "policy.npz": folder, guide: guide.parent}
-        reports = pipeline.benchmark_stage(action, policies, SPECS, self.physics, self.seed, self.rows)
-        return reports[:2], nominal, reports[2:]
-
-
-def _show_population(console: Any, action: Any, layout: Any, seeds: Any) -> None:
+def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[Any]]) -> None:
     """Print the spread of success over the seeds, and which is best."""
     import numpy as np
 
-    from real2sim_jax.benchmark.report import load_report, report_path
-
     rows = []
-    for spec in SPECS:
-        rates = {seed: load_report(report_path(layout.seed(seed), spec)).ok.mean() for seed in seeds}
+    for i, spec in enumerate(SPECS):
+        rates = {seed: found[i].ok.mean() for seed, found in reports.items()}
         low, middle, high = (f"{value:.1%}" for value in np.quantile(list(rates.values()), (0.0, 0.5, 1.0)))
         rows.append((spec, low, middle, high, str(max(rates, key=lambda seed: rates[seed]))))
     columns = ("start states", "least", "median", "most", "best seed")
-    console.table(f"{action.name}: success of {len(seeds)} seeds", columns, rows)
+    console.table(f"{action.name}: success of {len(reports)} seeds", columns, rows)
 
 
 def _train_config(options: Train) -> Any:

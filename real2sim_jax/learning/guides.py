@@ -51,6 +51,10 @@ class GuideConfig:
     """Before that it comes from this much higher, ..."""
     approach_descent_s: float = 1.2
     """... in this time: on its way it passes above what stands there."""
+    leave_rise_m: float = 2.0
+    """At first it aims this much higher still, straight up: wherever it starts, something may stand beside it, ..."""
+    leave_s: float = 0.5
+    """... for this long."""
     held_half_height_m: float = 0.05
     """Half the height of the tallest object that starts in the hand, ..."""
     anchor_height_m: float = 0.1
@@ -135,7 +139,7 @@ def _clear_of_table(path: _Path, config: GuideConfig) -> _Path:
 
 
 def _approach(action: Action, path: _Path, start: int, config: GuideConfig) -> np.ndarray:
-    """Return positions (K, 3) that come from above, then along the fingers, to what is grasped at sample `start`.
+    """Return positions (K, 3) that go up, come from above, then along the fingers to what is grasped at sample `start`.
 
     What starts in the hand comes from above only.
     """
@@ -143,8 +147,9 @@ def _approach(action: Action, path: _Path, start: int, config: GuideConfig) -> n
     outside = np.clip(before / config.approach_s, 0.0, 1.0) * (not action.has_anchor)
     raised = np.clip((before - config.approach_s) / config.approach_descent_s, 0.0, 1.0)
     back = -config.approach_m * rotate(path.wxyz, UP)
-    moved = outside[:, None] * back + raised[:, None] * config.approach_rise_m * UP
-    return path.position + np.asarray(moved)
+    moved = np.asarray(outside[:, None] * back + raised[:, None] * config.approach_rise_m * UP)
+    moved[: round(config.leave_s * CONTROL_HZ)] += config.leave_rise_m * UP
+    return path.position + moved
 
 
 def _grip(action: Action, touching: np.ndarray, config: GuideConfig) -> np.ndarray:

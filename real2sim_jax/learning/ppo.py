@@ -5,7 +5,7 @@ minibatch updates; everything is scans over pure functions of the train state, s
 train states vmapped (a population) or sharded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import jax
@@ -53,9 +53,26 @@ class PPOConfig:
 
 
 @struct.dataclass
+class Hyperparameters:
+    """The settings of PPOConfig, () each, in which the members of one vmapped program may differ."""
+
+    learning_rate: Array
+    clip: Array
+    gae_lambda: Array
+    entropy_cost: Array
+    value_cost: Array
+
+
+def hyperparameters(config: PPOConfig) -> Hyperparameters:
+    """Return those of a configuration."""
+    return Hyperparameters(*(jnp.asarray(getattr(config, field.name)) for field in fields(Hyperparameters)))
+
+
+@struct.dataclass
 class TrainState:
     """Everything that an iteration reads and writes."""
 
+    hyper: Hyperparameters
     parameters: Parameters
     statistics: Statistics
     optimizer: Any
@@ -102,18 +119,18 @@ class PPO:
         self.env = env
         self.networks = networks
         self.config = config
-        updates = config.iterations * config.epochs * config.minibatches
-        schedule = optax.linear_schedule(config.learning_rate, 0.1 * config.learning_rate, updates)
+        # The learning rate is the state's.
         self._optimizer = optax.chain(
-            optax.clip_by_global_norm(config.max_gradient_norm), optax.adam(schedule, eps=1e-5)
+            optax.clip_by_global_norm(config.max_gradient_norm), optax.scale_by_adam(eps=1e-5)
         )
 
-    def init(self, key: Array) -> TrainState:
-        """Return the first train state."""
+    def init(self, key: Array, hyper: Hyperparameters | None = None) -> TrainState:
+        """Return the first train state, with the configuration's hyperparameters if no others are given."""
+        hyper = hyperparameters(self.config) if hyper is None else hyper
         key_networks, key_train = jax.random.split(key)
         parameters, statistics = self.networks.init(key_networks)
         optimizer = self._optimizer.init(parameters)  # type: ignore[arg-type]
-        return TrainState(parameters, statistics, optimizer, key_train, jnp.zeros((), jnp.int32))
+        return TrainState(hyper, parameters, statistics, optimizer, key_train, jnp.zeros((), jnp.int32))
 
     def iterate(self, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
         """Do one iteration; return the new state and scalar metrics."""
@@ -124,16 +141,17 @@ class PPO:
         rollout, metrics = self._rollout(state, key_starts, key_rollout, shares)
         batch = self._targets(state, rollout)
         statistics = self.networks.update_statistics(state.statistics, batch.policy_obs, batch.critic_obs, batch.weight)
-        state = state.replace(key=key, iteration=state.iteration + 1)  # type: ignore[attr-defined]
         # The updates use the statistics that the actions were drawn with: the first ratio must be one.
         state, losses = self._update(state, batch, key_update)
-        state = state.replace(statistics=statistics)
+        state = state.replace(key=key, iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
         return state, metrics | losses | {"train/difficulty": difficulty}
 
     def _rollout(self, state: TrainState, key_starts: Array, key: Array, shares: Array) -> tuple[Rollout, dict]:
         env, n = self.env, self.config.envs
-        keys = jax.random.split(key_starts, n)
-        first = self._spread(jax.vmap(lambda k, share: env.reset_from(env.sample_start(k, share)))(keys, shares))
+        keys = jax.random.split(key_starts, (n, 2))
+        first = self._spread(
+            jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(keys, shares)
+        )
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
             before, alive = carry
@@ -166,7 +184,7 @@ class PPO:
             rewards=rollout.reward,
             values=values,
             bootstrap_value=jnp.zeros_like(values[-1]),
-            lambda_=self.config.gae_lambda,
+            lambda_=state.hyper.gae_lambda,  # type: ignore[arg-type]
             discount=self.config.discount,
         )
         w = rollout.weight
@@ -186,6 +204,7 @@ class PPO:
     def _update(self, state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, dict[str, Array]]:
         size = batch.weight.shape[0]
         used = size - size % self.config.minibatches
+        rate = state.hyper.learning_rate * (1.0 - 0.9 * state.iteration / self.config.iterations)
 
         def epoch(carry: Any, key_epoch: Array) -> tuple[Any, Any]:
             order = jax.random.permutation(key_epoch, size)[:used].reshape(self.config.minibatches, -1)
@@ -194,8 +213,9 @@ class PPO:
         def minibatch(carry: Any, rows: Array) -> tuple[Any, Any]:
             parameters, optimizer = carry
             part = jax.tree.map(lambda leaf: leaf[rows], batch)
-            grads, metrics = jax.grad(self._loss, has_aux=True)(parameters, state.statistics, part)
+            grads, metrics = jax.grad(self._loss, has_aux=True)(parameters, state, part)
             updates, optimizer = self._optimizer.update(grads, optimizer)
+            updates = jax.tree.map(lambda update: -rate * update, updates)
             return (optax.apply_updates(parameters, updates), optimizer), metrics
 
         carry = (state.parameters, state.optimizer)
@@ -206,17 +226,18 @@ class PPO:
         metrics |= {"train/sigma_move": sigma[:3].mean(), "train/sigma_grip": sigma[6]}
         return state.replace(parameters=parameters, optimizer=optimizer), metrics  # type: ignore[attr-defined]
 
-    def _loss(self, parameters: Parameters, statistics: Statistics, batch: Batch) -> tuple[Array, dict[str, Array]]:
-        logits = self.networks.actor(parameters, statistics, batch.policy_obs)
+    def _loss(self, parameters: Parameters, state: TrainState, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        hyper = state.hyper
+        logits = self.networks.actor(parameters, state.statistics, batch.policy_obs)
         ratio = jnp.exp(DISTRIBUTION.log_prob(logits, batch.raw_action) - batch.log_prob)
-        clipped = jnp.clip(ratio, 1.0 - self.config.clip, 1.0 + self.config.clip)
+        clipped = jnp.clip(ratio, 1.0 - hyper.clip, 1.0 + hyper.clip)
         gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
-        error = self.networks.critic(parameters, statistics, batch.critic_obs) - batch.target
+        error = self.networks.critic(parameters, state.statistics, batch.critic_obs) - batch.target
         total = batch.weight.sum() + 1e-6
         policy_loss = -(batch.weight * gain).sum() / total
         value_loss = (batch.weight * error**2).sum() / total
         # The noise is the same in all states, so the Gaussian's entropy is the sum of the log scales (and a constant).
         entropy = parameters.log_sigma.sum()
-        loss = policy_loss + self.config.value_cost * value_loss - self.config.entropy_cost * entropy
+        loss = policy_loss + hyper.value_cost * value_loss - hyper.entropy_cost * entropy
         kl = (batch.weight * (ratio - 1.0 - jnp.log(ratio))).sum() / total
         return loss, {"policy": policy_loss, "value": value_loss, "entropy": entropy, "kl": kl}

@@ -29,8 +29,9 @@ from real2sim_jax.robot.rotations import (
     rotate,
 )
 from real2sim_jax.simulation.physics import Physics, PhysicsState
-from real2sim_jax.simulation.reward import RewardConfig, Scene, mean_reward, references
-from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_qpos
+from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, delayed, noisy, sample_draw
+from real2sim_jax.simulation.reward import RewardConfig, Scene, references, reward
+from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import MOVED, Array, Demonstration
 
@@ -46,6 +47,7 @@ class EnvConfig:
 
     reward: RewardConfig = field(default_factory=RewardConfig)
     starts: StartConfig = field(default_factory=StartConfig)
+    randomization: RandomizationConfig = field(default_factory=RandomizationConfig)
     end_on_violation: bool = False
     """End the episode when the gripper is through the table or points straight up or down, as published; otherwise
     only the reward of such steps is zero."""
@@ -59,8 +61,7 @@ class Episode:
     """() control steps done."""
     alive: Array
     """() 1.0 until the episode ends early: the physics diverges, or a violation where these end it."""
-    heights: Array
-    radii: Array
+    draw: Draw
 
 
 class ManipulationEnv(Env):
@@ -82,16 +83,22 @@ class ManipulationEnv(Env):
 
     def reset(self, rng: Array) -> State:
         """Start an episode anywhere in the full start distribution."""
-        return self.reset_from(self.sample_start(rng, jnp.ones(())))
+        key_start, key_draw = jax.random.split(rng)
+        return self.reset_from(self.sample_start(key_start, jnp.ones(())), key_draw)
 
     def sample_start(self, key: Array, difficulty: Array) -> StartState:
         """Draw a start; difficulty () in [0, 1]."""
         return sample_start(key, self.action, difficulty, self.moved_offset, self.config.starts)
 
-    def reset_from(self, start: StartState) -> State:
-        """Start an episode from a given state."""
+    def reset_from(self, start: StartState, key: Array | None = None) -> State:
+        """Start an episode from a given state; a randomised environment needs a key. ValueError without it."""
+        if key is None and self.config.randomization != RandomizationConfig():
+            raise ValueError("a randomised environment: expected a key")
+        key = jax.random.PRNGKey(0) if key is None else key
         physics = self.physics.initial(start_qpos(self.action, start))
-        episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), start.heights, start.radii)
+        grip = 2.0 * start_opening(self.action, start) / MAX_OPENING_M - 1.0
+        draw = sample_draw(key, start, jnp.zeros(ACTION_SIZE).at[-1].set(grip), self.config.randomization)
+        episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), draw)
         zero = jnp.zeros(())
         metrics = dict.fromkeys([*_term_names(self.config.reward), "allowed"], zero)
         return State(physics, self._observe(physics, episode), zero, zero, metrics, {"episode": episode})  # type: ignore[arg-type]
@@ -100,12 +107,13 @@ class ManipulationEnv(Env):
         """Apply an action (7,) in [-1, 1] for one control period."""
         before: Any = state.pipeline_state
         episode: Episode = state.info["episode"]
+        draw, action = delayed(episode.draw, action)
         physics = self._advance(before, episode, action)
         valid = jnp.isfinite(physics.qpos).all() & _is_slow(physics.qvel[8:])
         physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)
         allowed = self._allowed(physics)
         survives = valid & (allowed | (not self.config.end_on_violation))
-        episode = episode.replace(step=episode.step + 1, alive=episode.alive * survives)
+        episode = episode.replace(step=episode.step + 1, alive=episode.alive * survives, draw=draw)
         reward, terms = self._reward(physics, episode)
         reward = episode.alive * allowed * reward / EPISODE_STEPS
         done = ((episode.step >= EPISODE_STEPS) | (episode.alive == 0.0)).astype(jnp.float32)
@@ -150,7 +158,7 @@ class ManipulationEnv(Env):
         body_rate = rotate(conjugate(physics.qpos[3:7], jnp), angular, jnp)
         qvel = physics.qvel.at[:6].set(jnp.concatenate([linear, body_rate]))
         ctrl = jnp.stack([opening, opening])
-        return self.physics.step(physics.replace(qvel=qvel), ctrl, episode.radii, episode.heights)
+        return self.physics.step(physics.replace(qvel=qvel), ctrl, episode.draw.properties)
 
     def _allowed(self, physics: PhysicsState) -> Array:
         position, wxyz = physics.qpos[:3], physics.qpos[3:7]
@@ -163,30 +171,33 @@ class ManipulationEnv(Env):
             return jnp.zeros(()), dict.fromkeys(_term_names(self.config.reward), jnp.zeros(()))
         index = jnp.clip(episode.step, 0, self.demos.azimuth.shape[1] - 1)
         now = jax.tree.map(lambda leaf: leaf[:, index], self.demos)
-        return mean_reward(self._scene(physics, episode), now, self.config.reward)
+        return reward(self._scene(physics, episode), now, self.config.reward)
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> Scene:
         position, wxyz = self.object_poses(physics)
         gripper, gripper_wxyz = physics.qpos[:3], physics.qpos[3:7]
         azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
-        bottom = position.at[:, 2].add(-episode.heights / 2.0)
+        sizes = episode.draw.properties
+        bottom = position.at[:, 2].add(-sizes.heights / 2.0)
         reach = jnp.linalg.norm(position[0] - gripper)
         return Scene(
             object_bottom=bottom,
             object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
-            object_half_height=episode.heights / 2.0,
+            object_half_height=sizes.heights / 2.0,
             gripper_position=gripper,
             azimuth=azimuth,
             elevation=elevation,
             opening=_opening(physics),
-            gap_radius=episode.radii[0],
+            gap_radius=sizes.radii[0],
             reach=reach,
         )
 
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ
         gripper, wxyz = physics.qpos[:3], physics.qpos[3:7]
-        policy = observation(time, gripper, wxyz, _opening(physics), jnp)
+        exact = observation(time, gripper, wxyz, _opening(physics), jnp)
+        policy = noisy(episode.draw, episode.step, exact, self.config.randomization)
+        sizes = episode.draw.properties
         position, object_wxyz = self.object_poses(physics)
         axes = matrix_from_wxyz(object_wxyz, jnp)[..., :, 2]
         velocity = physics.qvel[8:].reshape(-1, 6)
@@ -196,12 +207,12 @@ class ManipulationEnv(Env):
             5.0 * held,
             axes,
             velocity,
-            10.0 * episode.heights[:, None],
-            10.0 * episode.radii[:, None],
+            10.0 * sizes.heights[:, None],
+            10.0 * sizes.radii[:, None],
         ]
         objects = jnp.concatenate(parts, axis=-1).ravel()
         extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
-        return {"policy": policy, "critic": jnp.concatenate([features(policy, jnp), extra, objects])}
+        return {"policy": policy, "critic": jnp.concatenate([features(exact, jnp), extra, objects])}
 
 
 def _is_slow(qvel: Array) -> Array:

@@ -4,7 +4,9 @@
 """
 
 import threading
+import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,11 +18,23 @@ from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.simulation.scene import OBJECT_MASS, SUBSTEPS, build_model
+from real2sim_jax.simulation.scene import SUBSTEPS, build_model
+from real2sim_jax.simulation.types import Properties
 from real2sim_jax.types import Array
 
 BACKENDS = ("batch", "mjx", "warp")
 OBJECT_NAMES = ("moved", "anchor")
+EXPANDED = (
+    "geom_size",
+    "geom_rbound",
+    "geom_aabb",
+    "body_inertia",
+    "body_mass",
+    "body_subtreemass",
+    "pair_friction",
+    "actuator_forcerange",
+)
+"""Fields of the model that each simulation has for itself."""
 
 
 @struct.dataclass
@@ -35,20 +49,38 @@ class PhysicsState:
     """Like qvel: the constraint solver's first guess."""
 
 
+@dataclass
+class Clock:
+    """How long an engine that is called on the host has worked."""
+
+    busy_s: float = 0.0
+    last: float = 0.0
+    """Of time.perf_counter, when it last finished."""
+
+    def count(self, started: float) -> None:
+        """Count the time from then to now."""
+        self.last = time.perf_counter()
+        self.busy_s += self.last - started
+
+
 class Physics(ABC):
     """A physics engine with the scene of one action in it."""
 
     name: str
+    clock: Clock | None = None
+    """None where steps are part of the device's program."""
 
     def __init__(self, objects: int, model: mujoco.MjModel):
-        self.objects = objects
         self.model = model
+        self._geoms = np.array([model.geom(name).id for name in OBJECT_NAMES[:objects]])
+        self._bodies = np.array([model.body(name).id for name in OBJECT_NAMES[:objects]])
+        self._on_table = (np.stack([model.pair_geom1, model.pair_geom2]) == model.geom("table").id).any(axis=0)
 
     @abstractmethod
-    def step(self, state: PhysicsState, ctrl: Array, radii: Array, heights: Array) -> PhysicsState:
+    def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """Advance one control step (SUBSTEPS engine steps).
 
-        ctrl (2,) m, the fingers' targets; radii, heights (O,) m. A simulation that diverges returns NaN.
+        ctrl (2,) m, the fingers' targets. A simulation that diverges returns NaN.
         """
 
     def initial(self, qpos: Array) -> PhysicsState:
@@ -71,10 +103,10 @@ def check_physics(name: str) -> None:
         raise UserError(f"unknown physics {name!r}: expected one of {', '.join(BACKENDS)}")
 
 
-def cylinder_inertia(radii: Array, heights: Array) -> Array:
-    """Principal moments (..., 3) kg m^2 of solid cylinders of OBJECT_MASS about their centres."""
-    side = OBJECT_MASS * (3.0 * radii**2 + heights**2) / 12.0
-    return jnp.stack([side, side, OBJECT_MASS * radii**2 / 2.0], axis=-1)
+def cylinder_inertia(mass: Array, radii: Array, heights: Array) -> Array:
+    """Principal moments (..., 3) kg m^2 of solid cylinders of mass kg about their centres."""
+    side = mass * (3.0 * radii**2 + heights**2) / 12.0
+    return jnp.stack([side, side, mass * radii**2 / 2.0], axis=-1)
 
 
 class BatchPhysics(Physics):
@@ -84,50 +116,63 @@ class BatchPhysics(Physics):
 
     def __init__(self, objects: int):
         super().__init__(objects, build_model(objects, "cylinder"))
-        self._geoms = [self.model.geom(name).id for name in OBJECT_NAMES[:objects]]
-        self._bodies = [self.model.body(name).id for name in OBJECT_NAMES[:objects]]
         self._batches: dict[int, Batch] = {}
         self._lock = threading.Lock()
+        self.clock: Clock = Clock()
 
-    def step(self, state: PhysicsState, ctrl: Array, radii: Array, heights: Array) -> PhysicsState:
+    def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32), state)
-        inputs = (state.qpos, state.qvel, state.warmstart, ctrl, radii, heights, cylinder_inertia(radii, heights))
+        inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
+        inputs = (state, ctrl, properties, inertia)
         return jax.pure_callback(self._host_step, shapes, *inputs, vmap_method="broadcast_all")
 
-    def _host_step(self, *inputs: Any) -> PhysicsState:
-        lead = np.shape(inputs[0])[:-1]
+    def _host_step(self, state: PhysicsState, *inputs: Any) -> PhysicsState:
+        lead = state.qpos.shape[:-1]
         count = int(np.prod(lead))
-        flat = [np.asarray(x).reshape(count, *np.shape(x)[len(lead) :]) for x in inputs]
+        flat = jax.tree.map(lambda x: np.asarray(x).reshape(count, *np.shape(x)[len(lead) :]), (state, *inputs))
         with self._lock:
-            result = self._run(self._batch(count), flat)
+            started = time.perf_counter()
+            result = self._run(self._batch(count), *flat)
+            self.clock.count(started)
         return PhysicsState(*(x.astype(np.float32).reshape(*lead, x.shape[-1]) for x in result))
 
     def _batch(self, count: int) -> Batch:
         if count not in self._batches:
             batch = Batch(self.model, count)
-            for name in ("geom_size", "geom_rbound", "geom_aabb", "body_inertia"):
+            for name in EXPANDED:
                 batch.expand(name)
             self._batches[count] = batch
         return self._batches[count]
 
-    def _run(self, batch: Batch, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        qpos, qvel, warmstart, ctrl, radii, heights, inertia = inputs
+    def _run(
+        self, batch: Batch, state: PhysicsState, ctrl: np.ndarray, properties: Properties, inertia: np.ndarray
+    ) -> list[np.ndarray]:
         names = ("qpos", "qvel", "qacc_warmstart", "ctrl")
-        lost = np.array(~np.isfinite(np.concatenate([qpos, qvel], axis=-1)).all(axis=-1))
-        qpos, qvel = np.where(lost[:, None], self.model.qpos0, qpos), np.where(lost[:, None], 0.0, qvel)
-        for name, value in zip(names, (qpos, qvel, warmstart, ctrl), strict=True):
+        lost = np.array(~np.isfinite(np.concatenate([state.qpos, state.qvel], axis=-1)).all(axis=-1))
+        qpos, qvel = np.where(lost[:, None], self.model.qpos0, state.qpos), np.where(lost[:, None], 0.0, state.qvel)
+        for name, value in zip(names, (qpos, qvel, state.warmstart, ctrl), strict=True):
             batch.bind(name)[:] = value
-        halves = heights / 2.0
-        batch.expand("geom_size")[:, self._geoms, :2] = np.stack([radii, halves], axis=-1)
-        batch.expand("geom_rbound")[:, self._geoms] = np.hypot(radii, halves)
-        batch.expand("geom_aabb")[:, self._geoms, 3:] = np.stack([radii, radii, halves], axis=-1)
-        batch.expand("body_inertia")[:, self._bodies] = inertia
+        self._set_properties(batch, properties, inertia)
         try:
             batch.step(nstep=SUBSTEPS)
         except SimulationError as error:
             lost[error.ids] = True
         return [np.where(lost[:, None], np.nan, batch.bind(name)) for name in names[:3]]
+
+    def _set_properties(self, batch: Batch, properties: Properties, inertia: np.ndarray) -> None:
+        radii, halves = np.asarray(properties.radii), np.asarray(properties.heights) / 2.0
+        batch.expand("geom_size")[:, self._geoms, :2] = np.stack([radii, halves], axis=-1)
+        batch.expand("geom_rbound")[:, self._geoms] = np.hypot(radii, halves)
+        batch.expand("geom_aabb")[:, self._geoms, 3:] = np.stack([radii, radii, halves], axis=-1)
+        batch.expand("body_inertia")[:, self._bodies] = inertia
+        for name in ("body_mass", "body_subtreemass"):
+            batch.expand(name)[:, self._bodies] = properties.mass
+        frictions = np.asarray(properties.finger_friction), np.asarray(properties.table_friction)
+        for pairs, friction in zip((~self._on_table, self._on_table), frictions, strict=True):
+            batch.expand("pair_friction")[:, pairs, :2] = friction[:, None, None]
+        limits = np.asarray(properties.grip_force)[:, None] * np.array([-1.0, 1.0])
+        batch.expand("actuator_forcerange")[:] = limits[:, None]
 
 
 class MjxPhysics(Physics):
@@ -141,25 +186,36 @@ class MjxPhysics(Physics):
         super().__init__(objects, build_model(objects, "prism"))
         self._mjx = mjx
         self._system = mjx.put_model(self.model)
-        self._bodies = np.array([self.model.body(name).id for name in OBJECT_NAMES[:objects]])
-        geoms = [self.model.geom(name).id for name in OBJECT_NAMES[:objects]]
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
-        self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in geoms]
+        self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
 
-    def step(self, state: PhysicsState, ctrl: Array, radii: Array, heights: Array) -> PhysicsState:
+    def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
-        system = self._sized(radii, heights)
+        system = self._with(properties)
         data = self._mjx.make_data(system)
         data = data.replace(qpos=state.qpos, qvel=state.qvel, qacc_warmstart=state.warmstart, ctrl=ctrl)
         data, _ = jax.lax.scan(lambda d, _: (self._mjx.step(system, d), None), data, length=SUBSTEPS)
         return PhysicsState(qpos=data.qpos, qvel=data.qvel, warmstart=data.qacc_warmstart)
 
-    def _sized(self, radii: Array, heights: Array) -> Any:
-        inertia = self._system.body_inertia.at[self._bodies].set(cylinder_inertia(radii, heights))
+    def _with(self, properties: Properties) -> Any:
+        system, bodies = self._system, self._bodies
+        inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
+        friction = jnp.where(self._on_table, properties.table_friction, properties.finger_friction)
+        changed = {
+            "body_inertia": system.body_inertia.at[bodies].set(inertia),
+            "body_mass": system.body_mass.at[bodies].set(properties.mass),
+            "body_subtreemass": system.body_subtreemass.at[bodies].set(properties.mass),
+            "pair_friction": system.pair_friction.at[:, :2].set(friction[:, None]),
+            "actuator_forcerange": jnp.tile(properties.grip_force * jnp.array([-1.0, 1.0]), (2, 1)),
+            "_impl.mesh_convex": self._meshes(properties.radii, properties.heights),
+        }
+        return system.tree_replace(changed)
+
+    def _meshes(self, radii: Array, heights: Array) -> tuple[Any, ...]:
         meshes = []
         for i, mesh in enumerate(self._system._impl.mesh_convex):
             scale = jnp.stack([radii[i], radii[i], heights[i] / 2.0])
             axes = jnp.asarray(self._mesh_axes[i], jnp.float32)
             transform = axes.T @ (scale[:, None] * axes)
             meshes.append(mesh.replace(vert=mesh.vert @ transform.T, face=mesh.face @ transform.T))
-        return self._system.tree_replace({"body_inertia": inertia, "_impl.mesh_convex": tuple(meshes)})  # type: ignore[dict-item]
+        return tuple(meshes)

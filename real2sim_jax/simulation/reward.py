@@ -1,11 +1,12 @@
 """The dense reward: named terms that compare the scene with the demonstrations at one moment.
 
 Terms have the form exp(-sharpness / 2 error), error being squared distances or, for object rotation, the angle
-(arXiv 2011.06813); each is averaged over the demonstrations. The simulated objects are cylinders, which have no top and
-no direction around: their rotation is that of their axis.
+(arXiv 2011.06813), for one demonstration; those of several are averaged, or count by how well they are followed. The
+simulated objects are cylinders, which have no top and no direction around: their rotation is that of their axis.
 """
 
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,8 @@ class RewardConfig:
     weights: RewardWeights = field(default_factory=RewardWeights)
     position_sharpness: float = 100.0
     """1/m^2."""
+    anchor_sharpness: float = 10000.0
+    """1/m^2 of the anchor's place: it is to stand still to a centimetre, not to a decimetre as things that move."""
     angle_sharpness: float = 10.0
     """1/rad^2 for the gripper, 1/rad for objects."""
     gap_sharpness: float = 10000.0
@@ -45,9 +48,15 @@ class RewardConfig:
     own_height: bool = True
     """Ask for the hand where the demonstrated grasp would be on the simulated object, whose height differs from the
     demonstrated one's; otherwise at the demonstrated height, as published."""
+    over_demos: Literal["mean", "max", "softmax"] = "mean"
+    """Of several demonstrations: their mean reward, that of the best followed one at each moment, or in between."""
+    temperature: float = 0.1
+    """Of softmax, in units of the reward: demonstrations better followed than others by much more count alone."""
 
 
-PUBLISHED = RewardConfig(weights=RewardWeights(finger_gap=0.05), gap_reach_m=0.0, own_height=False)
+PUBLISHED = RewardConfig(
+    weights=RewardWeights(finger_gap=0.05), anchor_sharpness=100.0, gap_reach_m=0.0, own_height=False
+)
 
 
 @struct.dataclass
@@ -115,7 +124,7 @@ def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> di
     if config.gap_reach_m > 0.0:
         counts &= scene.reach < config.gap_reach_m
     return {
-        "object_position": jnp.exp(-0.5 * position * object_error).mean(),
+        "object_position": jnp.exp(-0.5 * _object_sharpness(object_error.size, config) * object_error).mean(),
         "gripper_position": jnp.exp(-0.5 * position * gripper_error),
         "gripper_orientation": jnp.exp(-0.5 * angle * orientation_error),
         "object_rotation": jnp.exp(-0.5 * angle * rotation_error).mean(),
@@ -123,9 +132,24 @@ def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> di
     }
 
 
-def mean_reward(scene: Scene, demos: Reference, config: RewardConfig) -> tuple[Array, dict[str, Array]]:
-    """Return the weighted sum () and the terms, averaged over demonstrations on the leading axis of `demos`."""
+def reward(scene: Scene, demos: Reference, config: RewardConfig) -> tuple[Array, dict[str, Array]]:
+    """Return the weighted sum () and the terms over demonstrations on the leading axis of `demos`."""
     terms = jax.vmap(lambda reference: reward_terms(scene, reference, config))(demos)
-    means = {name: value.mean() for name, value in terms.items()}
     weights = {f.name: getattr(config.weights, f.name) for f in fields(config.weights)}
-    return sum((weights[name] * value for name, value in means.items()), jnp.zeros(())), means
+    each = jnp.stack([weights[name] * value for name, value in terms.items()]).sum(axis=0)
+    shares = _shares(each, config)
+    return shares @ each, {name: shares @ value for name, value in terms.items()}
+
+
+def _object_sharpness(objects: int, config: RewardConfig) -> Array:
+    """Return (O,) 1/m^2."""
+    return jnp.asarray([config.position_sharpness, config.anchor_sharpness][:objects])
+
+
+def _shares(rewards: Array, config: RewardConfig) -> Array:
+    """Return what each demonstration counts (D,), adding up to 1; rewards (D,)."""
+    if config.over_demos == "max":
+        return jax.nn.one_hot(jnp.argmax(rewards), rewards.size)
+    if config.over_demos == "softmax":
+        return jax.nn.softmax(rewards / config.temperature)
+    return jnp.full(rewards.shape, 1.0 / rewards.size)

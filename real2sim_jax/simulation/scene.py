@@ -30,6 +30,7 @@ FINGER_ARMATURE = 4.0
 """kg of the drive: contacts are as stiff as the inertia behind them, and light fingers tunnel at these steps."""
 COUPLING = "coupling"
 """Parallel grippers move both fingers by one drive: free fingers let what they hold wander from side to side."""
+FINGER_FORCE_N = 20.0
 FINGER_FRICTION = 1.0
 TABLE_FRICTION = 0.5125
 """Middle of the effective 0.50..0.525 of the published simulator's averaged materials."""
@@ -107,7 +108,7 @@ def _pair(a: str, b: str, friction: float) -> str:
 def _actuator(joint: str) -> str:
     return (
         f'<general name="{joint}" joint="{joint}" biastype="affine" gainprm="1000" biasprm="0 -1000 -200" '
-        f'forcelimited="true" forcerange="-20 20" ctrlrange="0 {MAX_OPENING_M}"/>'
+        f'forcelimited="true" forcerange="{-FINGER_FORCE_N} {FINGER_FORCE_N}" ctrlrange="0 {MAX_OPENING_M}"/>'
     )
 
 

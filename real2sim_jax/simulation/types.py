@@ -26,6 +26,24 @@ class StartState:
 
 
 @struct.dataclass
+class Properties:
+    """What the physics of an episode depends on besides its state."""
+
+    radii: Array
+    """(O,) m."""
+    heights: Array
+    """(O,) m."""
+    mass: Array
+    """(O,) kg."""
+    table_friction: Array
+    """() of each object with the table."""
+    finger_friction: Array
+    """() of the gripper with each object, and of the objects with each other."""
+    grip_force: Array
+    """() N at most, of each finger."""
+
+
+@struct.dataclass
 class Trajectory:
     """An episode: sample 0 is the start, sample k the state after k control steps (T = steps + 1)."""
 

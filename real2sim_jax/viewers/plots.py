@@ -33,14 +33,16 @@ _NAMES = {
 def save_learning_curves(path: str | Path, curves: Mapping[str, Array], steps: Array | None = None) -> None:
     """Write one panel per curve as PNG.
 
-    curves: by name, (N,) or (N, runs) values; of several runs the mean is drawn with the range around it. steps: (N,)
-    environment steps of the samples; their indices when absent.
+    curves: by name, (N,) or (N, runs) values, NaN where there is none; of several runs the mean is drawn with the range
+    around it. steps: (N,) environment steps of the samples; their indices when absent.
     """
     figure, axes = _panels(len(curves))
     for axis, (name, curve) in zip(axes, curves.items(), strict=False):
         values = np.asarray(curve, float).reshape(len(np.asarray(curve)), -1)
         at = np.arange(len(values)) if steps is None else np.asarray(steps)
-        axis.plot(at, values.mean(axis=1), color=CORRECTED, linewidth=1.6)
+        known = ~np.isnan(values).any(axis=1)
+        at, values = at[known], values[known]
+        axis.plot(at, values.mean(axis=1), color=CORRECTED, linewidth=1.6, marker="" if known.all() else "o")
         if values.shape[1] > 1:
             axis.fill_between(at, values.min(axis=1), values.max(axis=1), color=CORRECTED, alpha=0.2, linewidth=0)
         axis.set_title(name, fontsize=10)

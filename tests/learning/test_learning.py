@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_columns
+from real2sim_jax.files import read_columns, read_json
 from real2sim_jax.learning.guides import GuideConfig, guide_from, most_typical
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
@@ -51,12 +52,13 @@ class Probe:
     """Pays for pushing the gripper's x towards 0.1 m, and only the observation tells where it is."""
 
     action = PICK_UP
+    physics = None
     observation_size = {"policy": 8, "critic": 8}  # noqa: RUF012
 
     def sample_start(self, key, difficulty):
         return jax.random.uniform(key, (), minval=-0.3, maxval=0.3)
 
-    def reset_from(self, x):
+    def reset_from(self, x, key=None):
         episode = ProbeEpisode(jnp.ones(()), jnp.zeros((), jnp.int32), x)
         zero = jnp.zeros(())
         return ProbeState(self._observe(episode), zero, zero, {"closeness": zero}, {"episode": episode})
@@ -230,15 +232,40 @@ train(Probe(), lifts(), TINY, Path(sys.argv[1]))
 
 
 def test_a_population_leaves_the_runs_of_its_seeds(trained, tmp_path):
-    members = {seed: tmp_path / f"seed{seed}" for seed in (3, 0)}
-    outcomes = train_population(Probe(), lifts(), TINY, members)
+    members = {tmp_path / f"seed{seed}": replace(TINY, seed=seed) for seed in (3, 0)}
+    other, same = train_population(Probe(), lifts(), members)
     single = trained[1]
-    np.testing.assert_allclose(outcomes[0].history["train/return"], single.history["train/return"], rtol=1e-4)
-    for (a, _), (b, _) in zip(single.policy.layers, outcomes[0].policy.layers, strict=True):
+    np.testing.assert_allclose(same.history["train/return"], single.history["train/return"], rtol=1e-4)
+    for (a, _), (b, _) in zip(single.policy.layers, same.policy.layers, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
-    assert np.abs(outcomes[3].policy.layers[0][0] - outcomes[0].policy.layers[0][0]).max() > 0.01
+    assert np.abs(other.policy.layers[0][0] - same.policy.layers[0][0]).max() > 0.01
     # Each folder is one that a single run could go on from.
     assert train(Probe(), lifts(), TINY, tmp_path / "seed0", resume=True).complete
+
+
+def test_members_may_differ_in_hyperparameters_but_not_in_their_program(trained, tmp_path):
+    still = replace(TINY, ppo=replace(TINY.ppo, learning_rate=0.0))
+    unmoved, moved = train_population(Probe(), lifts(), {tmp_path / "still": still, tmp_path / "same": TINY})
+    np.testing.assert_array_equal(unmoved.policy.layers[0][0], unmoved.first_policy.layers[0][0])
+    np.testing.assert_allclose(moved.policy.layers[0][0], trained[1].policy.layers[0][0], atol=1e-3)
+    assert read_json(tmp_path / "still" / "config.json")["config"]["ppo"]["learning_rate"] == 0.0
+    wider = replace(TINY, ppo=replace(TINY.ppo, envs=16))
+    with pytest.raises(UserError, match="differ in seed, learning_rate, clip"):
+        train_population(Probe(), lifts(), {tmp_path / "a": TINY, tmp_path / "b": wider})
+
+
+def test_an_evaluation_is_logged_with_the_iterations_that_it_judged(tmp_path):
+    asked = []
+
+    def evaluate(policy, folder):
+        asked.append(policy.provenance["iteration"])
+        return {"success": len(asked)}
+
+    config = replace(TINY, checkpoint_every=2)
+    outcome = train(Probe(), lifts(), config, tmp_path, evaluate=evaluate)
+    assert asked == [2, 3]
+    np.testing.assert_array_equal(outcome.history["eval/success"], [np.nan, 1.0, 2.0])
+    assert not [name for name in read_columns(tmp_path / "metrics.csv", ["steps"]) if name.startswith("eval/")]
 
 
 def test_resume_needs_a_run_of_the_same_configuration(trained, tmp_path):

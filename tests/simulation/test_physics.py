@@ -34,7 +34,7 @@ def held(heights):
 
 def test_inertia_of_a_cylinder_against_the_textbook():
     # Solid cylinder of 1 kg, r = 0.05 m, h = 0.1 m: m r^2 / 2 and m (3 r^2 + h^2) / 12.
-    np.testing.assert_allclose(cylinder_inertia(0.05, 0.1), [0.0175 / 12, 0.0175 / 12, 0.00125], rtol=1e-5)
+    np.testing.assert_allclose(cylinder_inertia(1.0, 0.05, 0.1), [0.0175 / 12, 0.0175 / 12, 0.00125], rtol=1e-5)
 
 
 def test_a_held_object_rises_with_the_gripper_and_hardly_creeps(env):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.simulation.reward import PUBLISHED, RewardConfig, Scene, mean_reward, references, reward_terms
+from real2sim_jax.simulation.reward import PUBLISHED, RewardConfig, Scene, references, reward, reward_terms
 from tests.demos import lift
 
 AT = 60
@@ -71,12 +71,28 @@ def test_the_hand_is_asked_for_at_the_simulated_objects_height(reference):
     assert reward_terms(taller, reference, PUBLISHED)["gripper_position"] < 0.999
 
 
-def test_the_reward_is_the_weighted_mean_over_demonstrations(reference):
+@pytest.mark.parametrize(
+    ("over_demos", "share"),
+    # The second demonstration's object is 10 cm off: its reward is less by 0.5 (1 - exp(-0.5)) = 0.197.
+    [("mean", 0.5), ("max", 1.0), ("softmax", 1 / (1 + np.exp(-0.5 * (1 - np.exp(-0.5)) / 0.1)))],
+)
+def test_the_reward_is_the_weighted_sum_over_demonstrations(reference, over_demos, share):
     other = reference.replace(object_bottom=reference.object_bottom + jnp.asarray([0.1, 0.0, 0.0]))
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), reference, other)
-    total, terms = mean_reward(scene_of(reference), both, RewardConfig())
-    np.testing.assert_allclose(terms["object_position"], (1.0 + np.exp(-0.5)) / 2, rtol=1e-4)
-    np.testing.assert_allclose(total, 1.1 - 0.5 * (1.0 - np.exp(-0.5)) / 2, rtol=1e-3)
+    total, terms = reward(scene_of(reference), both, RewardConfig(over_demos=over_demos))
+    np.testing.assert_allclose(terms["object_position"], share + (1.0 - share) * np.exp(-0.5), rtol=1e-4)
+    np.testing.assert_allclose(total, 1.1 - 0.5 * (1.0 - share) * (1.0 - np.exp(-0.5)), rtol=1e-3)
+
+
+def test_the_anchor_is_to_stand_still_to_a_centimetre(reference):
+    two = reference.replace(
+        object_bottom=jnp.zeros((2, 3)), object_axis=jnp.tile(jnp.asarray([0.0, 0.0, 1.0]), (2, 1)),
+        object_half_height=jnp.full(2, 0.04),
+    )  # fmt: skip
+    pushed = scene_of(two, object_bottom=jnp.asarray([[0.0, 0.0, 0.0], [0.01, 0.0, 0.0]]))
+    # Half of the objects lose exp(-0.5 1e4 0.01^2), or with the published sharpness exp(-0.5 100 0.01^2).
+    for config, lost in ((RewardConfig(), np.exp(-0.5)), (PUBLISHED, np.exp(-0.005))):
+        np.testing.assert_allclose(reward_terms(pushed, two, config)["object_position"], 0.5 + 0.5 * lost, rtol=1e-4)
 
 
 def test_a_cylinder_has_no_top_and_no_direction_around(reference):

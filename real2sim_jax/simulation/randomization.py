@@ -1,0 +1,90 @@
+"""What differs between simulation and a robot, drawn anew for each episode: domain randomisation (arXiv 1710.06537)."""
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.robot.observation import POLICY_FIELDS
+from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
+from real2sim_jax.simulation.types import Properties, StartState
+from real2sim_jax.types import Array
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class RandomizationConfig:
+    """Ranges of uniform draws; by default nothing varies, as the benchmark is defined. Sizes vary in the starts."""
+
+    mass_kg: Range = (OBJECT_MASS, OBJECT_MASS)
+    """Of each object."""
+    table_friction: Range = (TABLE_FRICTION, TABLE_FRICTION)
+    finger_friction: Range = (FINGER_FRICTION, FINGER_FRICTION)
+    """Of the fingers, and between objects."""
+    grip_force_n: Range = (FINGER_FORCE_N, FINGER_FORCE_N)
+    """At most, of each finger."""
+    delay_steps: tuple[int, int] = (0, 0)
+    """Control steps between an action and its effect."""
+    position_noise_m: float = 0.0
+    """Standard deviation of the observed gripper's place, in each step anew."""
+    rotation_noise_deg: float = 0.0
+    opening_noise_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        """UserError when a range is upside down or has values that cannot be."""
+        for name in ("mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps"):
+            low, high = getattr(self, name)
+            if not 0.0 <= low <= high or (low == 0.0 and name != "delay_steps"):
+                raise UserError(f"randomisation of {name} {low} .. {high}: expected low <= high, above 0")
+
+
+@struct.dataclass
+class Draw:
+    """What one episode has drawn."""
+
+    properties: Properties
+    delay: Array
+    """() int, control steps."""
+    pending: Array
+    """(longest delay, 7) the last actions, newest first."""
+    key: Array
+    """Of the observation's noise."""
+
+
+def sample_draw(key: Array, start: StartState, hold: Array, config: RandomizationConfig) -> Draw:
+    """Draw what varies in an episode that begins with `start`; `hold` (7,) is the action that changes nothing there."""
+    key_mass, key_table, key_finger, key_force, key_delay, key_noise = jax.random.split(key, 6)
+    properties = Properties(
+        radii=start.radii,
+        heights=start.heights,
+        mass=_uniform(key_mass, config.mass_kg, start.radii.shape),
+        table_friction=_uniform(key_table, config.table_friction),
+        finger_friction=_uniform(key_finger, config.finger_friction),
+        grip_force=_uniform(key_force, config.grip_force_n),
+    )
+    delay = jax.random.randint(key_delay, (), config.delay_steps[0], config.delay_steps[1] + 1)
+    return Draw(properties, delay, jnp.tile(hold, (config.delay_steps[1], 1)), key_noise)
+
+
+def delayed(draw: Draw, action: Array) -> tuple[Draw, Array]:
+    """Return the draw after an action (7,) was given, and the action that takes effect now."""
+    given = jnp.concatenate([action[None], draw.pending])
+    return draw.replace(pending=given[: len(draw.pending)]), given[draw.delay]  # type: ignore[attr-defined]
+
+
+def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConfig) -> Array:
+    """Return the policy's observation (8,) with the noise of a step; time is exact."""
+    if not (config.position_noise_m or config.rotation_noise_deg or config.opening_noise_m):
+        return observation
+    groups = {"gripper_rotvec": math.radians(config.rotation_noise_deg), "gripper": config.position_noise_m}
+    groups |= {"opening": config.opening_noise_m, "time": 0.0}
+    sigma = jnp.asarray([next(s for g, s in groups.items() if name.startswith(g)) for name in POLICY_FIELDS])
+    return observation + sigma * jax.random.normal(jax.random.fold_in(draw.key, step), observation.shape)
+
+
+def _uniform(key: Array, limits: Range, shape: tuple[int, ...] = ()) -> Array:
+    return jax.random.uniform(key, shape, minval=limits[0], maxval=limits[1])

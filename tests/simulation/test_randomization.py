@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.randomization import RandomizationConfig, sample_draw
+from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
+from real2sim_jax.simulation.starts import nominal_start
+from tests.demos import PICK_UP, lifts
+from tests.simulation.conftest import scripted_grasp
+
+HOLD = jnp.zeros(7)
+START = nominal_start(PICK_UP, jnp.asarray([0.08]), jnp.asarray([0.045]), jnp.zeros(3))
+KEYS = jax.random.split(jax.random.PRNGKey(0), 64)
+
+
+def draws(**ranges):
+    return jax.vmap(lambda key: sample_draw(key, START, HOLD, RandomizationConfig(**ranges)))(KEYS)
+
+
+def lifted(env, **changes):
+    """How high one object gets in the scripted grasp when a property of its episode is changed."""
+
+    def run(value):
+        state = env.reset_from(START)
+        episode = state.info["episode"]
+        properties = episode.draw.properties.replace(**{name: value[name] for name in changes})
+        changed = episode.replace(draw=episode.draw.replace(properties=properties))
+        state = state.replace(info={"episode": changed})
+        return jax.lax.scan(lambda s, a: (env.step(s, a), None), state, scripted_grasp())[0].pipeline_state.qpos[11]
+
+    return np.asarray(jax.jit(jax.vmap(run))({name: jnp.asarray(values) for name, values in changes.items()}))
+
+
+def test_nothing_varies_by_default():
+    properties = draws().properties
+    for name, value in (
+        ("mass", OBJECT_MASS),
+        ("table_friction", TABLE_FRICTION),
+        ("finger_friction", FINGER_FRICTION),
+    ):
+        assert (getattr(properties, name) == np.float32(value)).all()
+    assert (properties.grip_force == FINGER_FORCE_N).all()
+
+
+def test_draws_fill_their_ranges():
+    found = draws(mass_kg=(0.5, 2.0), table_friction=(0.2, 0.8), delay_steps=(0, 2))
+    for values, (low, high) in ((found.properties.mass, (0.5, 2.0)), (found.properties.table_friction, (0.2, 0.8))):
+        assert values.min() >= low and values.max() <= high and np.ptp(values) > 0.8 * (high - low)
+    assert set(np.asarray(found.delay).tolist()) == {0, 1, 2}
+
+
+def test_slippery_and_weak_fingers_do_not_lift(env):
+    # A grip of 20 N on both sides bears 40 N times the friction; an object of 1 kg weighs 9.8 N.
+    slippery = lifted(env, finger_friction=[0.1, 1.0])
+    weak = lifted(env, grip_force=[2.0, 20.0])
+    heavy = lifted(env, mass=[[8.0], [1.0]])
+    for fails, lifts_it in (slippery, weak, heavy):
+        assert fails < 0.1 < 0.3 < lifts_it
+
+
+def test_a_delayed_action_takes_effect_later(env):
+    config = EnvConfig(randomization=RandomizationConfig(delay_steps=(2, 2)))
+    late = ManipulationEnv(PICK_UP, lifts(), env.physics, config)
+    up = jnp.zeros(7).at[2].set(1.0).at[6].set(1.0)
+    state, step = late.reset_from(START, KEYS[0]), jax.jit(late.step)
+    heights = []
+    for _ in range(4):
+        state = step(state, up)
+        heights.append(float(state.pipeline_state.qpos[2]))
+    # 0.3 m/s for a twelfth of a second.
+    np.testing.assert_allclose(np.diff(heights), [0.0, 0.025, 0.025], atol=1e-3)
+
+
+def test_noise_is_on_what_the_policy_sees_alone(env):
+    noise = RandomizationConfig(position_noise_m=0.01, rotation_noise_deg=2.0, opening_noise_m=0.001)
+    noisy = ManipulationEnv(PICK_UP, lifts(), env.physics, replace(env.config, randomization=noise))
+    seen = jax.vmap(lambda key: noisy.reset_from(START, key).obs)(KEYS)
+    exact = env.reset_from(START).obs
+    error = np.asarray(seen["policy"] - exact["policy"]).std(axis=0)
+    expected = [0.0, *3 * [0.01], *3 * [np.deg2rad(2.0)], 0.001]
+    np.testing.assert_allclose(error, expected, rtol=0.4)
+    np.testing.assert_array_equal(seen["critic"], np.tile(exact["critic"], (64, 1)))
+
+
+def test_a_randomised_environment_needs_a_key(env):
+    config = replace(env.config, randomization=RandomizationConfig(mass_kg=(0.5, 2.0)))
+    with pytest.raises(ValueError, match="expected a key"):
+        ManipulationEnv(PICK_UP, lifts(), env.physics, config).reset_from(START)
+
+
+def test_impossible_ranges_are_refused():
+    for wrong in ({"mass_kg": (2.0, 1.0)}, {"table_friction": (0.0, 1.0)}, {"delay_steps": (-1, 2)}):
+        with pytest.raises(UserError, match="expected low <= high"):
+            RandomizationConfig(**wrong)

@@ -293,6 +293,16 @@ def test_ctrl_c_asks_the_training_to_end():
             signal.raise_signal(signal.SIGINT)
 
 
+def test_the_same_seed_gives_the_same_bits(env, tmp_path):
+    config = replace(TINY, ppo=replace(TINY.ppo, steps=8 * 120 * 2))
+    first, second = (train(env, lifts(), config, tmp_path / name) for name in ("a", "b"))
+    for (a, x), (b, y) in zip(first.policy.layers, second.policy.layers, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(x, y)
+    # The physics keeps a clock.
+    assert all((first.history[f"time/{part}_s"] > 0.0).all() for part in ("physics", "networks", "update"))
+
+
 def test_rollout_judges_every_start(env):
     heights, radii = jnp.asarray([[0.07], [0.09]]), jnp.asarray([[0.042], [0.048]])
     starts = jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(heights, radii)

@@ -1,5 +1,6 @@
 import jax
 import jax.numpy as jnp
+import mujoco
 import numpy as np
 import pytest
 
@@ -7,10 +8,11 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
-from real2sim_jax.simulation.physics import cylinder_inertia, make_physics
+from real2sim_jax.simulation.physics import BatchPhysics, cylinder_inertia, make_physics
+from real2sim_jax.simulation.scene import scene_xml
 from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.simulation.types import StartState
-from tests.demos import PICK_UP, lifts
+from tests.demos import PICK_UP
 from tests.simulation.conftest import rollout, scripted_grasp
 
 
@@ -79,13 +81,41 @@ def test_same_actions_give_the_same_bits(env):
     assert (first[:, 0] == first[:, 2]).all()
 
 
-def test_mjx_agrees_with_the_c_engine(env):
-    sizes = [(0.07, 0.045), (0.09, 0.042)]
-    other = ManipulationEnv(PICK_UP, lifts(), make_physics("mjx", 1))
-    ours, theirs = (np.asarray(rollout(e, nominal(sizes), scripted_grasp()).pipeline_state.qpos) for e in (env, other))
-    # The gripper moves freely: the first second to 1e-4 m. There the object is a 12-sided prism: 1 cm at the end.
-    np.testing.assert_allclose(ours[:12, :, :3], theirs[:12, :, :3], atol=1e-4)
-    np.testing.assert_allclose(ours[-1, :, 9:12], theirs[-1, :, 9:12], atol=0.01)
+class PrismBatch(BatchPhysics):
+    """The C engine on the prism that MJX has in place of the cylinder, of one size."""
+
+    def __init__(self, height, radius):
+        super().__init__(1)
+        mesh, scaled = '<mesh name="moved"', f'<mesh name="moved" scale="{radius} {radius} {height / 2}"'
+        self.model = mujoco.MjModel.from_xml_string(scene_xml(1, "prism").replace(mesh, scaled))
+
+    def _set_properties(self, batch, properties, inertia):
+        batch.expand("body_inertia")[:, self._bodies] = inertia
+
+
+def carried_and_placed():
+    """Grasp, lift, carry 15 cm to the right, put down and let go: actions (120, 7)."""
+    k = jnp.arange(120)
+    between = lambda low, high: ((k >= low) & (k < high)).astype(jnp.float32)  # noqa: E731
+    rise, across = between(36, 48) - between(72, 84), between(48, 72)
+    grip = jnp.where((k >= 28) & (k < 90), -1.0, 1.0)
+    zero = jnp.zeros(120)
+    return jnp.stack([across * 0.075 / 0.3, zero, rise * 0.1 / 0.3, zero, zero, zero, grip], axis=-1)
+
+
+def test_mjx_agrees_with_the_c_engine():
+    action = action_named("push_left_to_right")
+    size = (0.08, 0.045)
+    engines = [make_physics("batch", 1), PrismBatch(*size), make_physics("mjx", 1)]
+    envs = [ManipulationEnv(action, None, engine) for engine in engines]
+    states = [rollout(env, nominal([size]), carried_and_placed()).pipeline_state for env in envs]
+    cylinder, prism, mjx = (np.asarray(state.qpos)[:, 0] for state in states)
+    # The object was carried as told, and stands.
+    np.testing.assert_allclose(cylinder[-1, 9:12], [0.15, 0.0, 0.04], atol=0.005)
+    # The gripper moves freely: the first second to 1e-4 m. The same shape ends within 5 mm, another within 1 cm.
+    np.testing.assert_allclose(cylinder[:12, :3], mjx[:12, :3], atol=1e-4)
+    np.testing.assert_allclose(prism[-1, 9:12], mjx[-1, 9:12], atol=0.005)
+    np.testing.assert_allclose(cylinder[-1, 9:12], mjx[-1, 9:12], atol=0.01)
 
 
 def test_a_diverged_simulation_is_frozen_and_does_not_harm_its_neighbours(env):

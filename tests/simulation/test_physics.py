@@ -6,10 +6,11 @@ import pytest
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.errors import UserError
+from real2sim_jax.robot.observation import CONTROL_HZ
 from real2sim_jax.robot.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import BatchPhysics, cylinder_inertia, make_physics
-from real2sim_jax.simulation.scene import scene_xml
+from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, SUBSTEPS, scene_xml
 from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP
@@ -64,6 +65,32 @@ def test_stacked_objects_neither_sink_nor_slide(carrying):
     qpos = np.asarray(rollout(carrying, starts, opens).pipeline_state.qpos)
     assert np.ptp(qpos[60:, :, 9:12], axis=0).max() < 1e-4
     np.testing.assert_allclose(qpos[-1, :, 11], 0.08 + np.array([0.03, 0.04]), atol=5e-4)
+
+
+def test_fingers_at_full_speed_push_an_object_and_do_not_pass_through_it(env):
+    # The closed fingers, 2 cm thick each, come from 25 cm to the left and cross the object's place at 0.3 m/s.
+    start = nominal([(0.06, 0.04), (0.1, 0.05)])
+    start = start.replace(gripper_position=start.gripper_position.at[:, 0].add(-0.25))
+    actions = jnp.zeros((24, 7)).at[:, 0].set(1.0).at[:, 6].set(-1.0)
+    qpos = np.asarray(rollout(env, start, actions).pipeline_state.qpos)
+    # Seen from above they are a rectangle; what is upright is a disc that stays outside of it.
+    apart = qpos[..., 9:11] - qpos[..., :2] - [0.0, FINGER_CENTER]
+    outside = np.maximum(np.abs(apart) - [2 * FINGER_HALF[1], FINGER_HALF[2]], 0.0)
+    # It is touched no deeper than the fingers travel in one of the engine's steps.
+    assert (np.linalg.norm(outside, axis=-1) - np.array([0.04, 0.05])).min() > -0.3 / CONTROL_HZ / SUBSTEPS
+    assert (qpos[-1, :, 9] > 0.2).all()
+
+
+def test_energy_is_never_made(carrying):
+    opens = jnp.zeros((60, 7)).at[:, 6].set(1.0)
+    state = rollout(carrying, held([0.06, 0.1]).replace(gripper_position=jnp.full((2, 3), 0.3)), opens).pipeline_state
+    qpos, qvel = np.asarray(state.qpos)[..., 9:16], np.asarray(state.qvel)[..., 8:14]
+    spin = qvel[..., 3:]
+    moments = np.asarray(cylinder_inertia(1.0, np.full(2, 0.045), np.array([0.06, 0.1])))
+    energy = 9.81 * qpos[..., 2] + 0.5 * (qvel[..., :3] ** 2).sum(-1) + 0.5 * (moments * spin**2).sum(-1)
+    # From 30 cm above the table, until it lies.
+    assert np.diff(energy[6:], axis=0).max() < 0.02 and (energy[-1] < 0.75).all()
+    assert (qvel[-1] ** 2).max() < 1e-6
 
 
 def test_an_object_at_rest_stays_at_rest(env):

@@ -1,6 +1,7 @@
 """The stages after the fit, one after another, each reading and writing the artefacts of the runs folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.benchmark.report import Report, make_report, rate, save_report
-from real2sim_jax.benchmark.rollout import make_rollout
+from real2sim_jax.benchmark.rollout import Rollout, make_rollout
 from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.console import Console
 from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
@@ -21,7 +22,7 @@ from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
-from real2sim_jax.simulation.types import StartState
+from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.types import Demonstration
 from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
 from real2sim_jax.viewers.report_page import save_report_page
@@ -80,24 +81,38 @@ def benchmark_stage(
 
     `policies` gives the folder of the reports by policy file; all share one compilation. Reports come policy by policy.
     """
-    env = ManipulationEnv(action, None, make_physics(physics, action.bodies - 1))
-    rollout = make_rollout(env)
     # Published files are called like the specs that we generate, but hold other rows.
     names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
     states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
     reports = []
-    for path, out in policies.items():
+    for path, report, trajectories in judged(action, policies, states, physics, seed):
+        out, starts = policies[path], states[report.spec]
+        save_report(out, report)
+        plot = out / f"success_{report.spec}.png"
+        save_success_plot(plot, report, starts)
+        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot)
+        reports.append(report)
+    return reports
+
+
+def judged(
+    action: Action, policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
+) -> Iterator[tuple[Path, Report, Trajectory]]:
+    """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
+    rollout = _rollout(action, physics)
+    hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
+    for path in policies:
         policy = load_policy(path)
         for spec, starts in states.items():
             trajectories, success, _ = rollout(policy, starts)
-            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": spec_hash(starts)}
-            report = make_report(action.name, success, **identity, physics=physics, seed=seed)
-            save_report(out, report)
-            plot = out / f"success_{spec}.png"
-            save_success_plot(plot, report, starts)
-            save_report_page(out / f"report_{spec}.html", report, starts, trajectories, plot)
-            reports.append(report)
-    return reports
+            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
+            yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
+
+
+@cache
+def _rollout(action: Action, physics: str) -> Rollout:
+    """Kept, and with it what it has compiled: without demonstrations it does not depend on the policy's training."""
+    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1)))
 
 
 def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:

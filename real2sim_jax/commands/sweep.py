@@ -1,6 +1,7 @@
 """`real2sim sweep`: studies from their conditions to tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,20 +53,19 @@ class Sweep:
         console = Console()
         studies, failures = self._studies()
         inputs = Inputs(self.runs, self.tracks, self.specs)
-        if self.ray is not None:
-            _leave_accelerators_to_workers()
         members = {}
-        for study in studies:
-            members[study.name], refused = members_of(study, inputs)
-            failures |= refused
-        chosen = [m for every in members.values() for m in every if self._wants(m.job.action.name)]
-        shown = _Results(inputs, self.out or self.runs / "sweeps", self.page, console)
-        try:
-            failures |= run_missing(chosen, inputs, self._execute(inputs, console), console)
-        finally:
-            # Whatever ends the sweep, the tables say what is finished.
+        with self._execution(inputs, console) as execute:
             for study in studies:
-                shown.write(study, members[study.name])
+                members[study.name], refused = members_of(study, inputs)
+                failures |= refused
+            chosen = [m for every in members.values() for m in every if self._wants(m.job.action.name)]
+            shown = _Results(inputs, self.out or self.runs / "sweeps", self.page, console)
+            try:
+                failures |= run_missing(chosen, inputs, execute, console)
+            finally:
+                # Whatever ends the sweep, the tables say what is finished.
+                for study in studies:
+                    shown.write(study, members[study.name])
         for name, why in failures.items():
             console.say(f"failed: {name}: {why}")
         return 1 if failures else 0
@@ -97,14 +97,19 @@ class Sweep:
     def _wants(self, action: str) -> bool:
         return self.actions is None or action in (ids(self.actions) or ())
 
-    def _execute(self, inputs: Any, console: Any) -> Any:
-        from real2sim_jax.sweeps.cluster import Cluster, run_on_ray
+    @contextmanager
+    def _execution(self, inputs: Any, console: Any) -> Iterator[Any]:
+        """Yield what runs populations: in this process, or on Ray."""
+        from real2sim_jax.sweeps.cluster import Cluster, connected, run_on_ray
         from real2sim_jax.sweeps.runner import run_here
 
         if self.ray is None:
-            return lambda members: run_here(members, inputs, console)
+            yield lambda members: run_here(members, inputs, console)
+            return
         cluster = Cluster(self.ray, self.cpus, self.gpus, self.tpus)
-        return lambda members: run_on_ray(members, inputs, cluster)
+        with connected(cluster) as ray:
+            _leave_accelerators_to_workers()
+            yield lambda members: run_on_ray(ray, members, inputs, cluster)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,21 @@ The only file that imports ray, an optional package (extra `ray`), and late.
 """
 
 import os
+import secrets
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import replacing
 from real2sim_jax.sweeps.population import KEPT, SUMMARY, Job, run_population
 from real2sim_jax.sweeps.runner import Inputs, Member, keep_failure
 
+Key = TypeVar("Key")
 RETRIES = 3
 PASSED_ON = ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
 """Settings of the environment that a worker takes over where it has none of its own."""
@@ -32,37 +35,77 @@ class Cluster:
     tpus: float = 0.0
 
 
-def run_on_ray(members: Sequence[Member], inputs: Inputs, cluster: Cluster) -> Iterator[tuple[Member, str | None]]:
-    """Run populations as tasks and write each one's results as soon as it has ended.
+@contextmanager
+def connected(cluster: Cluster) -> Iterator[Any]:
+    """Yield ray, connected to the cluster. To be entered before jax starts its threads: a local cluster is forked.
 
-    A task whose worker dies, or that fails by anything but wrong input, is started again up to RETRIES times.
     UserError: ray is not installed, or there is no cluster at the address.
     """
-    ray = _ray()
+    # Ray reads these when it is imported. Nothing is reported to anybody; and as Ray listens on all interfaces whatever
+    # it is told, nobody without this token can use what is started here.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if cluster.address == "local":
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("--ray needs the package ray: pip install 'real2sim-jax[ray]'") from error
+    try:
+        if cluster.address == "local":
+            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1")
+        else:
+            _check_open(cluster.address)
+            ray.init(address=cluster.address)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"--ray {cluster.address}: expected a Ray cluster, found none ({reason})") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def run_on_ray(
+    ray: Any, members: Sequence[Member], inputs: Inputs, cluster: Cluster
+) -> Iterator[tuple[Member, str | None]]:
+    """Run populations as tasks and write each one's results as soon as it has ended; yield them as `run_here` does."""
+    settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    calls = {index: (member.job, settings) for index, member in enumerate(members)}
+    for index, result in tasks(ray, population, calls, cluster):
+        member = members[index]
+        folder = inputs.folder(member.job)
+        if isinstance(result, Exception):
+            yield member, keep_failure(folder, result)
+        elif isinstance(result, str):
+            yield member, result
+        else:
+            _write(folder, result)
+            yield member, None
+
+
+def tasks(
+    ray: Any, function: Callable[..., Any], calls: Mapping[Key, tuple[Any, ...]], cluster: Cluster
+) -> Iterator[tuple[Key, Any]]:
+    """Call a function with each of the arguments as a task; yield the results, or the exceptions, as they come.
+
+    A task whose worker dies, or that raises, is started again up to RETRIES times.
+    """
     needs = {"num_cpus": cluster.cpus, "num_gpus": cluster.gpus}
     needs |= {"resources": {"TPU": cluster.tpus}} if cluster.tpus else {}
-    settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    with _connected(ray, cluster.address):
-        population = ray.remote(max_retries=RETRIES, retry_exceptions=True, **needs)(task)
-        running = {population.remote(member.job, settings): member for member in members}
-        while running:
-            done = ray.wait(list(running), num_returns=1)[0][0]
-            member = running.pop(done)
-            folder = inputs.folder(member.job)
-            try:
-                files = ray.get(done)
-            except Exception as error:
-                # Ray's own errors and those of the task, of any type; the other tasks go on.
-                yield member, keep_failure(folder, error)
-                continue
-            if isinstance(files, str):
-                yield member, files
-            else:
-                _write(folder, files)
-                yield member, None
+    remote = ray.remote(max_retries=RETRIES, retry_exceptions=True, **needs)(function)
+    running = {remote.remote(*arguments): key for key, arguments in calls.items()}
+    while running:
+        done = ray.wait(list(running), num_returns=1)[0][0]
+        try:
+            result = ray.get(done)
+        except Exception as error:
+            # Ray's own errors and the function's, of any type: the other tasks go on.
+            result = error
+        yield running.pop(done), result
 
 
-def task(job: Job, settings: Mapping[str, str]) -> dict[str, bytes] | str:
+def population(job: Job, settings: Mapping[str, str]) -> dict[str, bytes] | str:
     """Run one population on a worker; return its files by path, or why the job cannot be done anywhere."""
     for name, value in settings.items():
         os.environ.setdefault(name, value)
@@ -88,28 +131,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             temporary.write_bytes(files[name])
 
 
-@contextmanager
-def _connected(ray: Any, address: str) -> Iterator[None]:
-    try:
-        if address == "local":
-            # Nobody else is to reach the cluster that is started here.
-            ray.init(include_dashboard=False, _node_ip_address="127.0.0.1")
-        else:
-            ray.init(address=address)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"--ray {address}: expected a Ray cluster, found none ({reason})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _ray() -> Any:
-    # Read when ray is imported: nothing is reported to anybody.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("--ray needs the package ray: pip install 'real2sim-jax[ray]'") from error
-    return ray
+def _check_open(address: str) -> None:
+    """OSError when nobody listens at HOST:PORT: Ray itself would go on trying for more than ten minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10.0).close()

@@ -44,8 +44,10 @@ def rows_of(members: Sequence[Member], inputs: Inputs) -> list[Row]:
         summary = finished(inputs.folder(member.job), member.job)
         if summary is not None:
             place = {"study": member.study, "condition": member.condition, "action": member.job.action.name}
-            cost = {"seconds": round(summary["train_s"] / len(member.job.seeds), 1), "config_hash": member.job.key}
-            rows += [Row(**place, **result, **cost) for result in summary["results"]]
+            each = round(summary["train_s"] / len(member.job.seeds), 1)
+            for result in summary["results"]:
+                seconds = each if result["policy"] == "trained" else 0.0
+                rows.append(Row(**place, **result, seconds=seconds, config_hash=member.job.key))
     return rows
 
 

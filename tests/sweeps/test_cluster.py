@@ -79,7 +79,7 @@ def test_a_task_that_fails_leaves_the_others_alone(cluster):
 
 def test_without_a_cluster_at_the_address():
     with (
-        pytest.raises(UserError, match="expected a Ray cluster, found none .*refused"),
+        pytest.raises(UserError, match=r"found none .*refused"),
         connected(Cluster("127.0.0.1:1")),
     ):
         pass

@@ -52,9 +52,9 @@ def _convert(kind: Any, value: Any) -> Any:
         return value if value in parts else _REFUSED
     if origin is tuple:
         return _convert_tuple(parts, value)
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    # A bool is an int to isinstance.
+    # Not isinstance: to it a bool is an int.
+    if kind is float:
+        return float(value) if type(value) in (int, float) and math.isfinite(value) else _REFUSED
     return value if type(value) is kind else _REFUSED
 
 

@@ -12,10 +12,11 @@ from real2sim_jax.actions import Action
 from real2sim_jax.benchmark.report import Report, make_report, rate, save_report
 from real2sim_jax.benchmark.rollout import Rollout, make_rollout
 from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
+from real2sim_jax.benchmark.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.console import Console
 from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import RunLayout, file_hash, plain, save
+from real2sim_jax.files import RunLayout, file_hash, load, plain, save
 from real2sim_jax.fits import Fits
 from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train_population
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
@@ -24,7 +25,7 @@ from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.types import Demonstration
-from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
+from real2sim_jax.viewers.plots import save_learning_curves, save_reward_plot, save_success_plot
 from real2sim_jax.viewers.report_page import save_report_page
 from real2sim_jax.viewers.rollout import save_rollout_gif
 
@@ -90,7 +91,8 @@ def benchmark_stage(
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
         save_success_plot(plot, report, starts)
-        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot)
+        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", path, report, trajectories)
+        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
         reports.append(report)
     return reports
 
@@ -107,6 +109,23 @@ def judged(
             trajectories, success, _ = rollout(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
+
+
+def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+    parent = load_policy(policy).provenance.get("parents", {}).get("demos")
+    known = [folder / "demos.npz" for folder in policy.absolute().parents[:3]]
+    found = [path for path in known if path.is_file() and file_hash(path) == parent]
+    if not found:
+        return None
+    demos = load(found[0], Demonstration)
+    terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
+    chosen = {"successes": report.ok, "failures": ~report.ok}
+    groups = {
+        label: {n: v[rows].mean(axis=0) for n, v in terms.items()} for label, rows in chosen.items() if rows.any()
+    }
+    save_reward_plot(target, {**groups, "demonstration": demonstrated_terms(demos)}, float(trajectories.dt[0]))
+    return target
 
 
 @cache

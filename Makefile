@@ -32,7 +32,7 @@ export JAX_PLATFORMS ?= cpu
 endif
 
 comma := ,
-EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE))))
+EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(if $(RAY),ray)))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
 
@@ -41,21 +41,27 @@ REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
 SPECS ?= $(wildcard ../shared/data/policy_benchmark)
 SCENES ?= 20
 STATES ?= $(RUNS)/$(ACTION)
+STUDIES ?= $(wildcard experiments/studies/*.toml)
+RAY ?=
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
 TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
+STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --ray ,$(RAY)) \
+  --out experiments/studies/results --page docs/results.md
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "variables"
 	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
 	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
 	@echo "  SEED       seed of training and benchmark [$(SEED)]"
 	@echo "  SEEDS      policies to train at once in 'make train', from SEED on; one when empty [$(SEEDS)]"
+	@echo "             and of each condition in 'make sweep', from 0 on; as the study says when empty"
 	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
 	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
@@ -63,6 +69,8 @@ help: ## list targets and variables
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
 	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$(SPECS)]"
 	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$(STATES)]"
+	@echo "  STUDIES    files of 'make sweep' and 'make studies-quick'; all of experiments/studies by default"
+	@echo "  RAY        address of a Ray cluster for them, or local; this process alone when empty [$(RAY)]"
 	@echo "  SCENES     synthetic scenes of each action in 'make states' [$(SCENES)]"
 	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$(ONLY)]"
 	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
@@ -91,6 +99,13 @@ replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics 
 
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
+
+sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: resumable
+	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) $(if $(filter-out all,$(ACTION)),--actions $(ACTION)) \
+	  $(addprefix --seeds ,$(SEEDS)) $(if $(filter-out cpu,$(DEVICE)),--physics mjx)
+
+studies-quick: $(INSTALLED) ## the reduced version of STUDIES, about an hour on two cores: resumable
+	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) --quick
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2

@@ -1,4 +1,4 @@
-"""`real2sim fit | evaluate-states | train | benchmark | compare | run | export | replay | info`."""
+"""`real2sim fit | evaluate-states | train | benchmark | compare | sweep | run | export | replay | info`."""
 
 import os
 import sys
@@ -15,6 +15,7 @@ from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
 from real2sim_jax.commands.replay import Replay
 from real2sim_jax.commands.robot import Export, Run
+from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.errors import UserError
 
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]

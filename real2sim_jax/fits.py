@@ -1,7 +1,7 @@
 """The fit stage: from a source of observed tracks to a folder of fitted videos."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,19 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
     action and configuration have not changed is not fitted again. UserError when no video can be fitted.
     """
     observed, skipped, truth = read_source(source, action)
+    for video, track in truth.items():
+        save(out / video / "truth.npz", track)
+    return fit_observed(observed, skipped, out, console)
+
+
+def fit_observed(observed: Tracks, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
+    """Fit observed tracks as `fit_stage` does; `skipped` says why other videos have none.
+
+    UserError when no video can be fitted.
+    """
     config = FitConfig()
     for video, (_, track) in observed.items():
         save(out / video / "boxes.npz", track)
-    for video, track in truth.items():
-        save(out / video / "truth.npz", track)
     done = {video: track for video, (shown, _) in observed.items() if (track := _fresh(out / video, shown, config))}
     curves = {video: saved_loss_curve(out / video / "quality.json") for video in done}
     missing = {video: pair for video, pair in observed.items() if video not in done}
@@ -102,12 +110,13 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
             update("drawing")
             for video, track in result.tracks.items():
                 _write_fit(out / video, *missing[video], track, config)
-        done, curves, skipped = done | result.tracks, curves | result.curves, skipped | result.failures
+        done, curves = done | result.tracks, curves | result.curves
+        skipped = {**skipped, **result.failures}
     fitted = {video: (shown, done[video]) for video, (shown, _) in observed.items() if video in done}
     if not fitted:
         raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")
     reports = {v: make_report(track, shown, observed[v][1], curves.get(v)) for v, (shown, track) in fitted.items()}
-    fits = Fits(fitted, skipped, reports)
+    fits = Fits(fitted, dict(skipped), reports)
     _write_overview(out, fits, observed)
     return fits
 

@@ -1,7 +1,8 @@
 """The stages after the fit, one after another, each reading and writing the artefacts of the runs folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -10,22 +11,22 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.benchmark.report import Report, make_report, save_report
-from real2sim_jax.benchmark.rollout import make_rollout
+from real2sim_jax.benchmark.rollout import Rollout, make_rollout
 from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
+from real2sim_jax.benchmark.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.console import Console
 from real2sim_jax.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import RunLayout, file_hash, plain, save
+from real2sim_jax.files import RunLayout, file_hash, load, plain, save
 from real2sim_jax.fits import Fits
 from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train_population
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
-from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv, moved_offset
 from real2sim_jax.simulation.physics import make_physics
-from real2sim_jax.simulation.randomization import RandomizationConfig
 from real2sim_jax.simulation.starts import nominal_start, overlaps
-from real2sim_jax.simulation.types import StartState
+from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.types import Demonstration
-from real2sim_jax.viewers.plots import save_learning_curves, save_success_plot
+from real2sim_jax.viewers.plots import save_learning_curves, save_reward_plot, save_success_plot
 from real2sim_jax.viewers.report_page import save_report_page
 from real2sim_jax.viewers.rollout import save_rollout_gif
 
@@ -90,30 +91,61 @@ def guide_path(layout: RunLayout, seed: int) -> Path:
 
 def benchmark_stage(
     action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
-) -> list[list[Report]]:
+) -> dict[Path, list[Report]]:
     """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
-    `policies` gives the folder of the reports by policy file; all share one compilation. Returns a list by policy.
+    `policies` gives the folder of the reports by policy file; all share one compilation. Reports by policy.
     """
-    env = ManipulationEnv(action, None, make_physics(physics, action.bodies - 1))
-    rollout = make_rollout(env)
     # Published files are called like the specs that we generate, but hold other rows.
     names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
     states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
-    reports = []
-    for path, out in policies.items():
+    reports: dict[Path, list[Report]] = {path: [] for path in policies}
+    for path, report, trajectories in judged(action, policies, states, physics, seed):
+        out, starts = policies[path], states[report.spec]
+        save_report(out, report)
+        plot = out / f"success_{report.spec}.png"
+        save_success_plot(plot, report, starts)
+        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", path, report, trajectories)
+        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
+        reports[path].append(report)
+    return reports
+
+
+def judged(
+    action: Action, policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
+) -> Iterator[tuple[Path, Report, Trajectory]]:
+    """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
+    rollout = _rollout(action, physics)
+    hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
+    for path in policies:
         policy = load_policy(path)
-        reports.append([])
         for spec, starts in states.items():
             trajectories, success, _ = rollout(policy, starts)
-            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": spec_hash(starts)}
-            report = make_report(action.name, success, **identity, physics=physics, seed=seed)
-            save_report(out, report)
-            plot = out / f"success_{spec}.png"
-            save_success_plot(plot, report, starts)
-            save_report_page(out / f"report_{spec}.html", report, starts, trajectories, plot)
-            reports[-1].append(report)
-    return reports
+            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
+            yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
+
+
+def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+    parent = load_policy(policy).provenance.get("parents", {}).get("demos")
+    known = [folder / "demos.npz" for folder in policy.absolute().parents[:3]]
+    found = [path for path in known if path.is_file() and file_hash(path) == parent]
+    if not found:
+        return None
+    demos = load(found[0], Demonstration)
+    terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
+    chosen = {"successes": report.ok, "failures": ~report.ok}
+    groups = {
+        label: {n: v[rows].mean(axis=0) for n, v in terms.items()} for label, rows in chosen.items() if rows.any()
+    }
+    save_reward_plot(target, {**groups, "demonstration": demonstrated_terms(demos)}, float(trajectories.dt[0]))
+    return target
+
+
+@cache
+def _rollout(action: Action, physics: str) -> Rollout:
+    """Kept, and with it what it has compiled: without demonstrations it does not depend on the policy's training."""
+    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1)))
 
 
 def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
@@ -125,12 +157,12 @@ def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
     raise UserError(f"unknown benchmark {spec!r}: expected {', '.join(SPECS)} or a CSV file")
 
 
-def nominal_states(action: Action, moved_offset: np.ndarray) -> StartState:
+def nominal_states(action: Action, offset: np.ndarray) -> StartState:
     """Return the start without noise for NOMINAL_ROWS sizes of the objects."""
     share = jnp.linspace(0.0, 1.0, NOMINAL_ROWS)[:, None] * jnp.ones(action.bodies - 1)
     heights = NOMINAL_HEIGHTS_M[0] + share * (NOMINAL_HEIGHTS_M[1] - NOMINAL_HEIGHTS_M[0])
     radii = 0.04 + 0.01 * share
-    return jax.vmap(lambda h, r: nominal_start(action, h, r, jnp.asarray(moved_offset)))(heights, radii)
+    return jax.vmap(lambda h, r: nominal_start(action, h, r, jnp.asarray(offset)))(heights, radii)
 
 
 class Evaluation:
@@ -138,10 +170,9 @@ class Evaluation:
 
     def __init__(self, action: Action, demos: Demonstration, config: TrainConfig):
         """The physics is the training's; nothing is randomised."""
-        env = make_env(action, demos, replace(config, env=replace(config.env, randomization=RandomizationConfig())))
-        self._action, self._rollout = action, make_rollout(env)
+        self._action, self._rollout = action, _rollout(action, config.physics)
         self._demonstration = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
-        groups = {"unrandomised": nominal_states(action, np.asarray(env.moved_offset))}
+        groups = {"unrandomised": nominal_states(action, moved_offset(demos))}
         groups |= {spec: start_states(spec, action, config.seed, EVALUATION_ROWS) for spec in SPECS}
         self._groups = [name for name, states in groups.items() for _ in range(len(states.azimuth))]
         self._states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups.values())

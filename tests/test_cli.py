@@ -126,6 +126,7 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("train", "--action", "pick_up", "--steps", "5"), "--steps 5: expected at least"),
         (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
         (("train", "--action", "pick_up", "--envs", "0"), "--envs 0"),
+        (("train", "--action", "pick_up", "--config", "none.toml"), "none.toml: expected a TOML file"),
         (("train", "--action", "pick_up", "--seed", "-1"), "--seed -1: expected 0 or more"),
         (("fit", "--action", "pick_up", "--out", "/dev/null/x"), "/dev/null/x"),
         (("benchmark",), "--policy FILE or --action NAME"),
@@ -171,16 +172,17 @@ def test_the_whole_road_in_small(capsys, tmp_path):
         assert (videos / "synthetic0_0" / name).stat().st_size > 0
     assert (videos / "contact_sheet.png").stat().st_size > 0 and "shows its action" in shown
     names = ("config.json", "metrics.csv", "curves.png", "report_easy.json", "report_hard.json", "rollout.gif")
-    for name in (*names, "success_easy.png", "report_easy.html"):
+    for name in (*names, "success_easy.png", "report_easy.html", "report_easy_rewards.png"):
         assert (seed / name).stat().st_size > 0
     assert (seed.parent / "seed1" / "policy.npz").stat().st_size > 0
     assert not list(tmp_path.rglob(".*")), "temporary files left"
     policy = load_policy(seed / "policy.npz")
     assert policy.provenance["parents"] == {"demos": file_hash(videos / "demos.npz")}
     # The benchmark of the shipped file says the same again.
-    before = (seed / "report_easy.json").read_bytes()
+    reports = [seed / "report_easy.json", seed / "report_easy.html"]
+    before = [report.read_bytes() for report in reports]
     assert run("benchmark", "--action", "pick_up", "--runs", tmp_path, "--rows", 4) == 0
-    assert (seed / "report_easy.json").read_bytes() == before
+    assert [report.read_bytes() for report in reports] == before
     assert run("run", "--action", "pick_up", "--runs", tmp_path, "--log", tmp_path / "log.npz") == 0
     assert run("info", tmp_path) == 0
     with np.load(tmp_path / "log.npz") as log:

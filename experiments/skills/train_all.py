@@ -9,7 +9,6 @@ already is not trained again: delete its folder below --out to repeat it.
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +17,11 @@ from pathlib import Path
 
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.report import load_report, rate
+from real2sim_jax.benchmark.specs import SPECS
 from real2sim_jax.console import Console
-from real2sim_jax.files import RunLayout, read_json, write_json, write_text
+from real2sim_jax.files import RunLayout, read_json, write_json
+from real2sim_jax.sweeps.tables import check_section, write_section
 
-SPECS = ("easy", "hard")
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
 REAL2SIM = Path(sys.executable).with_name("real2sim")
 RESULTS = Path("docs/results.md")
@@ -33,6 +33,7 @@ def main() -> int:
     console = Console()
     members = [(action, seed) for seed in range(3) for action in ACTIONS if seed < SEEDS.get(action, 1)]
     failed = []
+    check_section(RESULTS, "skills")
     for action, seed in members:
         kept = options.out / action / f"seed{seed}"
         if not (kept / "summary.json").is_file() and not learn(action, seed, kept, options, console):
@@ -113,14 +114,6 @@ def report_of(folder: Path, spec: str) -> Path:
 def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def write_section(path: Path, name: str, text: str) -> None:
-    """Replace what stands between the markers of a section."""
-    begin, end = f"<!-- {name}: written by experiments -->", f"<!-- {name}: end -->"
-    page = path.read_text()
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    write_text(path, pattern.sub(lambda _: f"{begin}\n{text}\n{end}", page))
 
 
 if __name__ == "__main__":

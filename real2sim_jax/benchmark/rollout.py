@@ -16,9 +16,10 @@ from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.types import Array
 
 Arrays = dict[str, Any]
+Rollout = Callable[[Policy, StartState], tuple[Trajectory, Success, Array]]
 
 
-def make_rollout(env: ManipulationEnv) -> Callable[[Policy, StartState], tuple[Trajectory, Success, Array]]:
+def make_rollout(env: ManipulationEnv) -> Rollout:
     """Return a function from a policy and N start states to N trajectories, judgements and returns (N,).
 
     Episodes last their full length whatever happens. It is traced once for each shape of its arguments, not for each

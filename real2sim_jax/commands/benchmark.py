@@ -44,7 +44,8 @@ class Benchmark:
         not_negative(self.seed)
         with console.status("benchmark"):
             out = self.out or path.parent
-            (reports,) = pipeline.benchmark_stage(action, {path: out}, (self.spec,), self.physics, self.seed, self.rows)
+            policies = {path: out}
+            reports = pipeline.benchmark_stage(action, policies, (self.spec,), self.physics, self.seed, self.rows)[path]
         show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")
         return 0

@@ -11,8 +11,6 @@ from real2sim_jax.commands.fit import show_fits
 from real2sim_jax.commands.options import at_least_one, ids, not_negative
 from real2sim_jax.errors import UserError
 
-SPECS = ("easy", "hard")
-
 
 @dataclass(frozen=True)
 class Train:
@@ -37,8 +35,11 @@ class Train:
     """Folder of all results."""
     steps: int | None = None
     """Control steps of training (12 are one second of one environment)."""
-    envs: int = 512
-    """Environments stepped in parallel."""
+    envs: int | None = None
+    """Environments stepped in parallel; the default when absent."""
+    config: Path | None = None
+    """TOML file of settings that differ from the defaults, e.g. `env.randomization.mass_kg = [0.5, 2.0]`; the names are
+    those in the config.json of a run."""
     rows: int = 1000
     """Start states of each benchmark."""
     resume: bool = False
@@ -47,6 +48,7 @@ class Train:
     def __call__(self) -> int:
         """Run the command."""
         from real2sim_jax import pipeline
+        from real2sim_jax.benchmark.specs import SPECS
         from real2sim_jax.console import Console
         from real2sim_jax.files import RunLayout
         from real2sim_jax.fits import Source, fit_stage
@@ -63,17 +65,16 @@ class Train:
         outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds)
         if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
-        policies = {layout.seed(seed) / "policy.npz": layout.seed(seed) for seed in seeds}
+        policies = {seed: layout.seed(seed) / "policy.npz" for seed in seeds}
         guide = pipeline.guide_path(layout, self.seed)
+        folders = {path: path.parent for path in (*policies.values(), guide)}
         with console.status("benchmark"):
-            *reports, before = pipeline.benchmark_stage(
-                action, policies | {guide: guide.parent}, SPECS, self.physics, self.seed, self.rows
-            )
-        for seed, found in zip(seeds, reports, strict=True):
+            reports = pipeline.benchmark_stage(action, folders, tuple(SPECS), self.physics, self.seed, self.rows)
+        for seed, path in policies.items():
             nominal = pipeline.nominal_successes(outcomes[seed])
-            show_success(console, action, found, nominal, before if seed == self.seed else ())
+            show_success(console, action, reports[path], nominal, reports[guide] if seed == self.seed else ())
         if self.seeds > 1:
-            _show_population(console, action, dict(zip(seeds, reports, strict=True)))
+            _show_population(console, action, {seed: reports[path] for seed, path in policies.items()})
         _show_artefacts(console, layout.folder, layout.seed(self.seed))
         return 0
 
@@ -83,10 +84,10 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
     import numpy as np
 
     rows = []
-    for i, spec in enumerate(SPECS):
+    for i, first in enumerate(next(iter(reports.values()))):
         rates = {seed: found[i].ok.mean() for seed, found in reports.items()}
         low, middle, high = (f"{value:.1%}" for value in np.quantile(list(rates.values()), (0.0, 0.5, 1.0)))
-        rows.append((spec, low, middle, high, str(max(rates, key=lambda seed: rates[seed]))))
+        rows.append((first.spec, low, middle, high, str(max(rates, key=lambda seed: rates[seed]))))
     columns = ("start states", "least", "median", "most", "best seed")
     console.table(f"{action.name}: success of {len(reports)} seeds", columns, rows)
 
@@ -95,18 +96,23 @@ def _train_config(options: Train) -> Any:
     from real2sim_jax.learning.train import TrainConfig
     from real2sim_jax.simulation.env import EPISODE_STEPS
     from real2sim_jax.simulation.physics import check_physics
+    from real2sim_jax.sweeps.overrides import override, read_toml
 
     check_physics(options.physics)
-    for name in ("envs", "rows", "seeds"):
+    config = TrainConfig()
+    if options.config is not None:
+        config = override(config, read_toml(options.config), str(options.config))
+    given = {name: value for name in ("steps", "envs") if (value := getattr(options, name)) is not None}
+    for name in ("rows", "seeds"):
         at_least_one(f"--{name}", getattr(options, name))
-    ppo = TrainConfig().ppo
-    least = options.envs * EPISODE_STEPS
-    steps = ppo.steps if options.steps is None else options.steps
-    if steps < least:
+    ppo = replace(config.ppo, **given)
+    at_least_one("--envs", ppo.envs)
+    least = ppo.envs * EPISODE_STEPS
+    if ppo.steps < least:
         raise UserError(
-            f"--steps {steps}: expected at least {least}, one episode in each of {options.envs} environments"
+            f"--steps {ppo.steps}: expected at least {least}, one episode in each of {ppo.envs} environments"
         )
-    return TrainConfig(seed=options.seed, physics=options.physics, ppo=replace(ppo, steps=steps, envs=options.envs))
+    return replace(config, seed=options.seed, physics=options.physics, ppo=ppo)
 
 
 def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:

@@ -30,7 +30,7 @@ from real2sim_jax.robot.rotations import (
 )
 from real2sim_jax.simulation.physics import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, delayed, noisy, sample_draw
-from real2sim_jax.simulation.reward import RewardConfig, Scene, references, reward
+from real2sim_jax.simulation.reward import RewardConfig, Scene, references, reward, scene_of
 from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import MOVED, Array, Demonstration
@@ -77,9 +77,7 @@ class ManipulationEnv(Env):
         self.physics = physics
         self.config = config or EnvConfig()
         self.demos = None if demos is None else jax.tree.map(jnp.asarray, references(demos))
-        first = np.zeros(3) if demos is None else np.asarray(demos.position)[:, 0, MOVED].mean(axis=0)
-        self.moved_offset = jnp.asarray(first, jnp.float32)
-        """(3,) m, the moved object's first demonstrated place."""
+        self.moved_offset = jnp.asarray(np.zeros(3) if demos is None else moved_offset(demos), jnp.float32)
 
     def reset(self, rng: Array) -> State:
         """Start an episode anywhere in the full start distribution."""
@@ -174,23 +172,9 @@ class ManipulationEnv(Env):
         return reward(self._scene(physics, episode), now, self.config.reward)
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> Scene:
-        position, wxyz = self.object_poses(physics)
-        gripper, gripper_wxyz = physics.qpos[:3], physics.qpos[3:7]
-        azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
         sizes = episode.draw.properties
-        bottom = position.at[:, 2].add(-sizes.heights / 2.0)
-        reach = jnp.linalg.norm(position[0] - gripper)
-        return Scene(
-            object_bottom=bottom,
-            object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
-            object_half_height=sizes.heights / 2.0,
-            gripper_position=gripper,
-            azimuth=azimuth,
-            elevation=elevation,
-            opening=_opening(physics),
-            gap_radius=sizes.radii[0],
-            reach=reach,
-        )
+        gripper = physics.qpos[:3], physics.qpos[3:7], _opening(physics)
+        return scene_of(*gripper, *self.object_poses(physics), sizes.heights, sizes.radii)
 
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ
@@ -213,6 +197,11 @@ class ManipulationEnv(Env):
         objects = jnp.concatenate(parts, axis=-1).ravel()
         extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
         return {"policy": policy, "critic": jnp.concatenate([features(exact, jnp), extra, objects])}
+
+
+def moved_offset(demos: Demonstration) -> np.ndarray:
+    """Return the moved object's first place (3,) m, the mean of demonstrations stacked on a leading axis."""
+    return np.asarray(demos.position)[:, 0, MOVED].mean(axis=0)
 
 
 def _is_slow(qvel: Array) -> Array:

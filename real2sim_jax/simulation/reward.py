@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, rotate, wrap
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
 from real2sim_jax.types import HAND, Array, Demonstration
 
 
@@ -96,6 +96,27 @@ class Scene:
     """() m: radius of the object to be held."""
     reach: Array
     """() m: distance of that object's centre from the gripper frame."""
+
+
+def scene_of(
+    gripper: Array, gripper_wxyz: Array, opening: Array, position: Array, wxyz: Array, heights: Array, radii: Array
+) -> Scene:
+    """Return what the reward sees of a gripper (3,) m, (4,), opening () m, and of cylinders at (O, 3) m, (O, 4).
+
+    heights, radii (O,) m.
+    """
+    azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
+    return Scene(
+        object_bottom=position.at[:, 2].add(-heights / 2.0),
+        object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
+        object_half_height=heights / 2.0,
+        gripper_position=gripper,
+        azimuth=azimuth,
+        elevation=elevation,
+        opening=opening,
+        gap_radius=radii[0],
+        reach=jnp.linalg.norm(position[0] - gripper),
+    )
 
 
 def references(demonstration: Demonstration) -> Reference:

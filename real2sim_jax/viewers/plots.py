@@ -1,6 +1,6 @@
 """Still pictures: learning curves, losses of fits, and success against where the episode started."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from real2sim_jax.benchmark.report import Report, rate
+from real2sim_jax.benchmark.report import Rate, Report, rate
 from real2sim_jax.benchmark.specs import spec_columns
 from real2sim_jax.files import replacing
 from real2sim_jax.simulation.types import StartState
@@ -17,6 +17,7 @@ from real2sim_jax.types import Array
 BINS = 12
 WORST = 5
 CORRECTED, PUBLISHED = "#2f6db3", "#d9822b"
+COLORS = {"successes": CORRECTED, "failures": PUBLISHED, "demonstration": "#9a9a9a"}
 _NAMES = {
     "hazi": ("gripper azimuth", "deg", 180.0 / np.pi),
     "hele": ("gripper elevation", "deg", 180.0 / np.pi),
@@ -93,6 +94,45 @@ def save_success_plot(path: str | Path, report: Report, starts: StartState) -> N
         f"[{total.low:.1%}, {total.high:.1%}] of {total.count} starts, published rule {published.rate:.1%}",
         fontsize=12,
     )
+    _save(path, figure)
+
+
+def save_study_plot(path: str | Path, panels: Mapping[str, Mapping[str, Sequence[Sequence[Rate]]]]) -> None:
+    """Write success by condition as PNG: a panel for each action, bars with 95 % intervals, a dot for each seed.
+
+    panels: by action and condition, for each set of start states the rate of all episodes and then those of the seeds.
+    """
+    figure, axes = _panels(len(panels))
+    for axis, (action, conditions) in zip(axes, panels.items(), strict=False):
+        for place, series in enumerate(conditions.values()):
+            for index, (whole, *seeds) in enumerate(series):
+                at = place + 0.4 * (index - 0.5 * (len(series) - 1))
+                error = [[whole.rate - whole.low], [whole.high - whole.rate]]
+                color = (CORRECTED, PUBLISHED)[index % 2]
+                axis.bar(at, whole.rate, 0.36, yerr=error, color=color, alpha=0.75, ecolor="#1d3f66", capsize=2)
+                axis.plot([at] * len(seeds), [seed.rate for seed in seeds], "o", color="#323741", markersize=3)
+        axis.set_xticks(range(len(conditions)), list(conditions), rotation=30, ha="right")
+        axis.set_ylim(0.0, 1.05)
+        axis.set_title(action, fontsize=10)
+    figure.suptitle("success: blue from easy, orange from hard start states; dots: seeds", fontsize=10)
+    _save(path, figure)
+
+
+def save_reward_plot(path: str | Path, groups: Mapping[str, Mapping[str, Array]], dt: float) -> None:
+    """Write each reward term over an episode as PNG, a line for each group of episodes.
+
+    groups: by name, the terms by name, (T,) each, a sample every dt s.
+    """
+    names = list(next(iter(groups.values())))
+    figure, axes = _panels(len(names))
+    for axis, name in zip(axes, names, strict=False):
+        for label, terms in groups.items():
+            values = np.asarray(terms[name])
+            axis.plot(dt * np.arange(len(values)), values, linewidth=1.6, color=COLORS.get(label), label=label)
+        axis.set_ylim(0.0, 1.05)
+        axis.set_title(name.replace("_", " "), fontsize=10)
+        axis.set_xlabel("s", fontsize=8)
+    axes[0].legend(fontsize=8, frameon=False)
     _save(path, figure)
 
 

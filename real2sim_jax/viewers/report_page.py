@@ -25,11 +25,17 @@ img { max-width: 100% } figure { margin: 1.5rem 0 } figcaption { color: #667 } c
 
 
 def save_report_page(
-    path: str | Path, report: Report, starts: StartState, trajectories: Trajectory, plot: str | Path
+    path: str | Path,
+    report: Report,
+    starts: StartState,
+    trajectories: Trajectory,
+    plot: str | Path,
+    rewards: str | Path | None = None,
 ) -> None:
     """Write an HTML page with every picture inside: the rates, the plot file, some failures as animations, provenance.
 
-    starts and trajectories have a leading axis of the report's rows.
+    starts and trajectories have a leading axis of the report's rows. rewards: picture of the reward terms over time,
+    where the demonstrations are known.
     """
     failed = np.flatnonzero(~report.ok)
     shown = _animations(failed[:SHOWN_FAILURES], report, trajectories)
@@ -39,6 +45,7 @@ def save_report_page(
         f"<h1>{escape(title)}</h1>",
         rates,
         _figure("png", Path(plot).read_bytes(), "Success against each quantity of the start state."),
+        *_rewards(rewards),
         f"<h2>Failures</h2><p>{len(failed)} of {len(report.ok)} episodes failed by the corrected rule.</p>",
         *(_figure("gif", picture, _start_text(starts, row)) for row, picture in shown.items()),
         "<h2>Provenance</h2>",
@@ -46,6 +53,15 @@ def save_report_page(
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     write_text(path, f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n')
+
+
+def _rewards(picture: str | Path | None) -> list[str]:
+    title = "<h2>Against the demonstrations</h2>"
+    if picture is None:
+        return [title, "<p>The demonstrations that this policy has learnt from do not lie beside it.</p>"]
+    caption = "Reward terms over time, averaged over episodes and demonstrations; 1 follows all demonstrations exactly."
+    caption += " Demonstration: what the demonstrations get themselves, compared with all of them."
+    return [title, _figure("png", Path(picture).read_bytes(), caption)]
 
 
 def _animations(rows: np.ndarray, report: Report, trajectories: Trajectory) -> Mapping[int, bytes]:

@@ -36,7 +36,9 @@ def page(tmp_path):
     )
     episodes = jax.tree.map(lambda leaf: np.stack([leaf] * ROWS), episode)
     (tmp_path / "plot.png").write_bytes(b"a plot")
-    save_report_page(tmp_path / "report.html", report, starts, episodes, tmp_path / "plot.png")
+    (tmp_path / "rewards.png").write_bytes(b"reward terms")
+    pictures = (tmp_path / "plot.png", tmp_path / "rewards.png")
+    save_report_page(tmp_path / "report.html", report, starts, episodes, *pictures)
     return (tmp_path / "report.html").read_text()
 
 
@@ -44,7 +46,7 @@ def test_the_page_shows_rates_and_the_first_failures(page):
     assert "2 / 6" in page and "4 of 6 episodes failed" in page
     assert re.findall(r"<figcaption>Row (\d+):", page) == ["1", "3", "4"]
     assert page.count("data:image/gif") == SHOWN_FAILURES
-    assert base64.b64encode(b"a plot").decode() in page
+    assert all(base64.b64encode(picture).decode() in page for picture in (b"a plot", b"reward terms"))
 
 
 def test_the_page_needs_nothing_from_outside_and_escapes_what_it_shows(page):

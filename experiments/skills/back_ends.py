@@ -1,0 +1,60 @@
+"""Do policies trained on one physics engine work on the other? Those that are kept, judged on both.
+
+    python experiments/skills/back_ends.py [--policies FOLDER] [--rows 100] [--runs FOLDER]
+
+Trained with MuJoCo's C engine (cylinders), judged from the same easy starts there and with its JAX engine (12-sided
+prisms). Writes the table into docs/results.md.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from real2sim_jax.actions import ACTIONS
+from real2sim_jax.benchmark.report import rate
+from real2sim_jax.console import Console
+from real2sim_jax.errors import UserError
+from real2sim_jax.pipeline import benchmark_stage
+from real2sim_jax.sweeps.tables import check_section, write_section
+
+ENGINES = ("batch", "mjx")
+RESULTS = Path("docs/results.md")
+HEADER = ("action", *ENGINES, "kept")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--policies", type=Path, default=Path("experiments/skills/results"), help="ACTION/seed0 below it"
+    )
+    parser.add_argument("--rows", type=int, default=100, help="start states [100]")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the reports [runs]")
+    options = parser.parse_args()
+    check_section(RESULTS, "back ends")
+    console, rows = Console(), []
+    for action in ACTIONS.values():
+        policy = options.policies / action.name / "seed0" / "policy.npz"
+        if not policy.is_file():
+            continue
+        found = []
+        for engine in ENGINES:
+            console.say(f"{action.name} on {engine} ...")
+            out = {policy: options.runs / "back_ends" / action.name / engine}
+            (report,) = benchmark_stage(action, out, ("easy",), engine, 0, options.rows)[policy]
+            found.append(rate(report.ok))
+        kept = found[1].rate / found[0].rate if found[0].successes else float("nan")
+        rows.append((action.name, *map(str, found), f"{kept:.0%}"))
+    console.table(f"trained on {ENGINES[0]}, easy starts", HEADER, rows)
+    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
+    write_section(RESULTS, "back ends", "\n".join("| " + " | ".join(line) + " |" for line in lines))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

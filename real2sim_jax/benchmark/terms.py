@@ -1,0 +1,63 @@
+"""How closely episodes follow the demonstrations over time: the reward's terms, from trajectories alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from real2sim_jax.robot.observation import MAX_OPENING_M
+from real2sim_jax.simulation.reward import Reference, RewardConfig, Scene, references, reward_terms, scene_of
+from real2sim_jax.simulation.types import Trajectory
+from real2sim_jax.types import Array, Demonstration
+
+Terms = dict[str, Array]
+
+
+def terms_over_time(trajectories: Trajectory, demos: Demonstration, config: RewardConfig | None = None) -> Terms:
+    """Return each reward term (N, T) of N episodes, averaged over the demonstrations (stacked on a leading axis).
+
+    Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
+    """
+    return _terms(jax.jit(jax.vmap(_scenes))(trajectories), demos, config or RewardConfig())
+
+
+def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
+    """Return each term (T,) that the demonstrations themselves get on average: below 1 where they differ."""
+    config = config or RewardConfig()
+    found = _terms(_demonstrated_scenes(references(demos), config), demos, config)
+    return {name: np.asarray(values).mean(axis=0) for name, values in found.items()}
+
+
+def _terms(scenes: Scene, demos: Demonstration, config: RewardConfig) -> Terms:
+    """Terms (N, T) of scenes (N, T, ...)."""
+    every = jax.tree.map(jnp.asarray, references(demos))
+
+    def at_one_moment(scene: Scene, now: Reference) -> Terms:
+        each = jax.vmap(lambda reference: reward_terms(scene, reference, config))(now)
+        return {name: value.mean() for name, value in each.items()}
+
+    over_time = jax.vmap(at_one_moment, in_axes=(0, 1))
+    return jax.jit(jax.vmap(over_time, in_axes=(0, None)))(scenes, every)
+
+
+def _scenes(trajectory: Trajectory) -> Scene:
+    """What the reward sees of one episode, (T, ...)."""
+    t = jax.tree.map(jnp.asarray, trajectory)
+    opening = jnp.clip(t.opening, 0.0, MAX_OPENING_M)
+    over_time = jax.vmap(scene_of, in_axes=(0, 0, 0, 0, 0, None, None))
+    return over_time(t.gripper_position, t.gripper_wxyz, opening, t.object_position, t.object_wxyz, t.heights, t.radii)
+
+
+def _demonstrated_scenes(demos: Reference, config: RewardConfig) -> Scene:
+    """Scenes (D, T, ...) in which everything is where one demonstration has it, the fingers as they should be."""
+    zero = jnp.zeros(demos.azimuth.shape)
+    return Scene(
+        object_bottom=demos.object_bottom,
+        object_axis=demos.object_axis,
+        object_half_height=demos.object_half_height,
+        gripper_position=demos.gripper_position,
+        azimuth=demos.azimuth,
+        elevation=demos.elevation,
+        opening=zero,
+        gap_radius=zero + config.gap_inset_m,
+        reach=zero,
+    )

@@ -1,0 +1,96 @@
+"""Some fields of nested frozen dataclasses replaced by what a text file says."""
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from real2sim_jax.errors import UserError
+
+Config = TypeVar("Config")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a text file; UserError when it is missing or malformed."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: expected a TOML file, found nothing") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a TOML file, got malformed text ({error})") from error
+
+
+def override(config: Config, changes: Any, where: str) -> Config:
+    """Return a copy of a configuration in which the named fields have other values.
+
+    changes: a mapping, nested like the dataclasses. `where` names the place in errors. UserError: a name that is no
+    field (the error lists them), or a value of another type.
+    """
+    if not isinstance(changes, Mapping):
+        raise UserError(f"{where}: expected a table of {_names(config)}; got {changes!r}")
+    hints = get_type_hints(type(config))
+    values = {}
+    for name, value in changes.items():
+        place = f"{where}.{name}"
+        if name not in hints:
+            raise UserError(f"{place}: unknown; expected one of {_names(config)}")
+        current = getattr(config, name)
+        values[name] = (
+            override(current, value, place) if is_dataclass(current) else converted(hints[name], value, place)
+        )
+    return replace(config, **values)  # type: ignore[type-var]
+
+
+def converted(kind: Any, value: Any, where: str) -> Any:
+    """Return a value of a text file as the annotated type; UserError when it is of another."""
+    result = _convert(kind, value)
+    if result is _REFUSED:
+        raise UserError(f"{where}: expected {_spelt(kind)}, got {value!r}")
+    return result
+
+
+_REFUSED = object()
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        found = [result for part in parts if (result := _convert(part, value)) is not _REFUSED]
+        return found[0] if found else _REFUSED
+    if origin is Literal:
+        return value if value in parts else _REFUSED
+    if origin is tuple:
+        return _convert_tuple(parts, value)
+    # Not isinstance: to it a bool is an int.
+    if kind is float:
+        return float(value) if type(value) in (int, float) and math.isfinite(value) else _REFUSED
+    return value if type(value) is kind else _REFUSED
+
+
+def _convert_tuple(parts: tuple[Any, ...], value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return _REFUSED
+    kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else list(parts)
+    if len(kinds) != len(value):
+        return _REFUSED
+    items = tuple(_convert(kind, item) for kind, item in zip(kinds, value, strict=True))
+    return _REFUSED if _REFUSED in items else items
+
+
+def _spelt(kind: Any) -> str:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, parts))}"
+    if origin is tuple:
+        names = [_spelt(part) for part in parts if part is not Ellipsis]
+        return f"a list of {names[0]}s" if Ellipsis in parts else f"[{', '.join(names)}]"
+    if origin in (Union, UnionType):
+        return " or ".join(_spelt(part) for part in parts if part is not NoneType)
+    return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(kind, str(kind))
+
+
+def _names(config: Any) -> str:
+    return ", ".join(field.name for field in fields(config))

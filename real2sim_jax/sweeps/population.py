@@ -1,0 +1,137 @@
+"""One population: several seeds of one condition on one action, trained in one program and judged.
+
+It needs nothing but its job and a folder, so it runs in this process or on another machine alike.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from real2sim_jax.actions import Action
+from real2sim_jax.benchmark.report import rate, save_report
+from real2sim_jax.benchmark.specs import spec_hash
+from real2sim_jax.console import Console
+from real2sim_jax.demonstrations import DemonstrationConfig
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import RunLayout, file_hash, load, plain, read_json, versions, write_json
+from real2sim_jax.fits import Tracks, fit_observed
+from real2sim_jax.fitting.fit import FitConfig
+from real2sim_jax.pipeline import demonstration_stage, guide_path, judged, train_stage
+from real2sim_jax.simulation.env import EPISODE_STEPS
+from real2sim_jax.simulation.types import StartState
+from real2sim_jax.sweeps.sources import tracks_hash
+from real2sim_jax.sweeps.study import Condition
+from real2sim_jax.types import Demonstration
+
+SUMMARY = "summary.json"
+KEPT = (SUMMARY, "demos.npz", "policy.npz", "metrics.csv", "config.json", "report_*.json", "curves.png")
+"""What is worth sending home from another machine."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a population depends on."""
+
+    action: Action
+    condition: Condition
+    seeds: tuple[int, ...]
+    observed: Tracks
+    starts: Mapping[str, StartState]
+    """Start states of the benchmark by name."""
+
+    @property
+    def key(self) -> str:
+        """Hash of what shapes the result: jobs of equal keys, of whatever study, need to be done once."""
+        config = {
+            "action": self.action.name,
+            # What of the videos was seen is in the tracks.
+            "train": plain(replace(self.condition.train, seed=0)),
+            "fit": plain(FitConfig()),
+            "demonstration": plain(DemonstrationConfig()),
+            "seeds": self.seeds,
+            "tracks": tracks_hash(self.observed),
+            "starts": {name: spec_hash(starts) for name, starts in self.starts.items()},
+        }
+        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def finished(folder: Path, job: Job) -> dict[str, Any] | None:
+    """Return the summary of a population that has run to its end in this folder, if it has."""
+    try:
+        summary = read_json(folder / SUMMARY)
+        return summary if summary["key"] == job.key else None
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def run_population(job: Job, folder: Path, fits: Path, console: Console) -> None:
+    """Fit, train and judge; write policies, reports, and at last summary.json into the folder.
+
+    fits: folder of the fitted videos, which is shared by all that learn from the same tracks. What an interrupted run
+    has left in the folder is gone on with. UserError when the training cannot be done; KeyboardInterrupt when it was
+    stopped.
+    """
+    layout = RunLayout(folder, job.action.name)
+    demos = _demonstrations(job, layout, RunLayout(fits, job.action.name), console)
+    resume = all((layout.seed(seed) / "checkpoints").is_dir() for seed in job.seeds)
+    started = time.perf_counter()
+    outcomes = train_stage(job.action, demos, job.condition.train, layout, console, resume, job.seeds)
+    seconds = time.perf_counter() - started
+    if not all(outcome.complete for outcome in outcomes.values()):
+        raise KeyboardInterrupt
+    ppo = job.condition.train.ppo
+    summary = {
+        "key": job.key,
+        "action": job.action.name,
+        "seeds": job.seeds,
+        "condition": job.condition,
+        "parents": {"tracks": tracks_hash(job.observed), "demos": file_hash(layout.demonstrations)},
+        "videos": list(job.observed),
+        "steps": len(job.seeds) * ppo.iterations * ppo.envs * EPISODE_STEPS,
+        "train_s": seconds,
+        "resumed": resume,
+        "results": _results(job, layout, console),
+        "versions": versions(),
+    }
+    write_json(folder / SUMMARY, summary)
+
+
+def _demonstrations(job: Job, layout: RunLayout, fits: RunLayout, console: Console) -> Demonstration:
+    """Those of an interrupted run where there are any: its checkpoints belong to them."""
+    if not layout.demonstrations.is_file():
+        fitted = fit_observed(job.observed, {}, fits.folder, console)
+        for video, why in fitted.skipped.items():
+            console.say(f"skipped {video}: {why}")
+        demonstration_stage(fitted, job.action, fits)
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(fits.demonstrations, layout.demonstrations)
+    return load(layout.demonstrations, Demonstration)
+
+
+def _results(job: Job, layout: RunLayout, console: Console) -> list[dict[str, Any]]:
+    """Judge every seed, and of the first one the guide alone, which learning started from."""
+    paths = {layout.seed(seed) / "policy.npz": (seed, "trained") for seed in job.seeds}
+    paths[guide_path(layout, job.seeds[0])] = (job.seeds[0], "guide")
+    results = []
+    with console.status("benchmark") as update:
+        for path, report, _ in judged(job.action, paths, job.starts, job.condition.train.physics, seed=0):
+            save_report(path.parent, report)
+            seed, policy = paths[path]
+            found = rate(report.ok)
+            results.append(
+                {
+                    "policy": policy,
+                    "seed": seed,
+                    "spec": report.spec,
+                    "successes": found.successes,
+                    "episodes": found.count,
+                    "rate": found.rate,
+                }
+            )
+            update(f"benchmark: {policy} of seed {seed}, {report.spec}: {found}")
+    return results

@@ -1,0 +1,119 @@
+"""What the learner gets to see of the videos: annotated phases or not, a detector's boxes, one video or all.
+
+State sets A, B and C as in CoRL 2020 (arXiv 2011.06813), section 5.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from real2sim_jax.actions import Action
+from real2sim_jax.errors import UserError
+from real2sim_jax.fits import Source, Tracks, read_source
+from real2sim_jax.perception.contact import contact_from_boxes
+from real2sim_jax.types import BoxTrack
+
+
+@dataclass(frozen=True)
+class Detector:
+    """How a detector's boxes differ from annotated ones.
+
+    The usual error of 5 % of the box at each side leaves an IoU of about 0.85.
+    """
+
+    side_share: float = 0.05
+    """Standard deviation of each side, as a share of the box's width or height."""
+    missing: float = 0.15
+    """Share of the boxes that are missing ..."""
+    gap_frames: float = 4.0
+    """... in gaps that last so many frames on average."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StateSource:
+    """What of the videos the states are estimated from."""
+
+    states: Literal["A", "B", "C"] = "A"
+    """A: boxes and the annotated frames of the action. B: boxes alone. C: boxes alone, as a detector gives them."""
+    detector: Detector = field(default_factory=Detector)
+    """Used for C."""
+    video: int | None = None
+    """Learn from this video alone, counted from 1 in the order of the tracks; from all when absent."""
+
+
+def observed_tracks(
+    source: StateSource, action: Action, tracks: Path | None, seed: int = 0
+) -> tuple[Tracks, dict[str, str]]:
+    """Return the observed tracks by video id, and why others cannot be used.
+
+    tracks: folder of annotations; synthetic scenes drawn with `seed` where there is none. UserError when nothing is
+    left.
+    """
+    observed, skipped, _ = read_source(Source(tracks, seed=seed), action)
+    if source.video is not None:
+        if not 1 <= source.video <= len(observed):
+            raise UserError(f"{action.name}: source.video {source.video}: expected 1 to {len(observed)}")
+        chosen = list(observed)[source.video - 1]
+        observed = {chosen: observed[chosen]}
+    if source.states == "C":
+        keys = np.random.SeedSequence([source.detector.seed, action.class_id]).spawn(len(observed))
+        pairs = zip(observed.items(), keys, strict=True)
+        observed = {v: (a, as_detected(t, source.detector, np.random.default_rng(k))) for (v, (a, t)), k in pairs}
+    if source.states != "A":
+        observed = {video: (action, without_phases(track, action)) for video, (_, track) in observed.items()}
+    return observed, skipped
+
+
+def without_phases(track: BoxTrack, action: Action) -> BoxTrack:
+    """Return the track with contact and action inferred from its boxes alone."""
+    size = np.asarray(track.image_size, float)
+    boxes, seen = np.asarray(track.boxes), np.asarray(track.seen)
+    touching, acting = contact_from_boxes(boxes, seen, size, action.ends_holding)
+    return track.replace(touching=touching, acting=acting)  # type: ignore[attr-defined]
+
+
+def as_detected(track: BoxTrack, detector: Detector, generator: np.random.Generator) -> BoxTrack:
+    """Return the track with noise on every side of its boxes, and with gaps.
+
+    Gaps are runs of a two-state Markov chain (E. N. Gilbert, Bell System Technical Journal 1960). An object that would
+    have no box at all keeps its first one.
+    """
+    boxes, seen = np.asarray(track.boxes, float), np.asarray(track.seen)
+    extent = np.tile(boxes[..., 2:] - boxes[..., :2], 2)
+    limit = np.tile(np.asarray(track.image_size, float), 2)
+    boxes = np.clip(boxes + generator.normal(0.0, detector.side_share, boxes.shape) * extent, 0.0, limit)
+    whole = (boxes[..., 2:] - boxes[..., :2] >= 1.0).all(axis=-1)
+    usable: np.ndarray = seen & whole
+    kept: np.ndarray = usable & ~_gaps(seen.shape, detector, generator)
+    for body in np.flatnonzero(usable.any(axis=0) & ~kept.any(axis=0)):
+        kept[np.argmax(usable[:, body]), body] = True
+    return track.replace(  # type: ignore[attr-defined]
+        boxes=np.where(kept[..., None], boxes, 0.0).astype(np.float32), seen=kept
+    )
+
+
+def tracks_hash(observed: Tracks) -> str:
+    """SHA-256 of observed tracks, as hex: the same for equal arrays, wherever they came from."""
+    digest = hashlib.sha256()
+    for video, (action, track) in observed.items():
+        digest.update(f"{video} {action.name}".encode())
+        for one in fields(track):
+            values = np.asarray(getattr(track, one.name))
+            digest.update(f"{one.name} {values.shape}".encode() + values.astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _gaps(shape: tuple[int, ...], detector: Detector, generator: np.random.Generator) -> np.ndarray:
+    """Whether each body's box is missing in each frame, (T, B) bool."""
+    leaves = 1.0 / max(detector.gap_frames, 1.0)
+    enters = min(1.0, leaves * detector.missing / max(1.0 - detector.missing, 1e-9))
+    draws = generator.random(shape)
+    gap = np.empty(shape, bool)
+    gap[0] = draws[0] < detector.missing
+    for t in range(1, len(draws)):
+        gap[t] = np.where(gap[t - 1], draws[t] >= leaves, draws[t] < enters)
+    return gap

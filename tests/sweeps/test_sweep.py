@@ -1,0 +1,97 @@
+"""`real2sim sweep` in small: interrupted, gone on with, skipped when finished; what fails costs a line."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from real2sim_jax.cli import main
+from real2sim_jax.files import read_csv, read_json
+
+STUDY = """
+question = "Does it run?"
+actions = ["push_left_to_right"]
+seeds = 2
+rows = 10
+[base]
+train.ppo = { envs = 8, steps = 1920, epochs = 1, minibatches = 2, networks.hidden = [8] }
+[conditions.usual]
+source.video = 1
+[conditions.missing-video]
+source.video = 99
+[conditions.diverging]
+source.video = 1
+train.ppo.learning_rate = 1e30
+"""
+SECTION = "<!-- study small: written by experiments -->\n<!-- study small: end -->\n"
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep", *map(str, arguments)])
+    return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "small.toml").write_text(STUDY)
+    (folder / "page.md").write_text(SECTION)
+    return folder
+
+
+def interrupt_training(runs):
+    """Ctrl-C once the training has begun."""
+    while not list(runs.rglob("seed1/config.json")):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.timeout(900)
+def test_a_sweep_from_an_interrupt_to_its_table(files, capsys):
+    runs, page = files / "runs", files / "page.md"
+    arguments = (files / "small.toml", "--runs", runs, "--page", page)
+    threading.Thread(target=interrupt_training, args=(runs,)).start()
+    assert run(*arguments) == 130
+    assert not list(runs.rglob("summary.json")) and page.read_text() == SECTION
+
+    assert run(*arguments) == 1
+    shown = capsys.readouterr().out
+    assert "2 populations: 0 finished, 2 to do" in shown
+    assert "source.video 99: expected 1 to 6" in shown and "training diverged" in shown
+    (summary,) = runs.rglob("summary.json")
+    assert read_json(summary)["resumed"] is True
+    rows = read_csv(runs / "sweeps" / "small.csv", ["condition", "policy", "seed", "spec", "successes", "episodes"])
+    assert [(r["policy"], r["seed"]) for r in rows if r["spec"] == "hard"] == [
+        ("trained", "0"),
+        ("trained", "1"),
+        ("guide", "0"),
+    ]
+    assert {(r["condition"], r["episodes"]) for r in rows} == {("usual", "10")}
+    assert "| usual | push_left_to_right | 2 |" in page.read_text()
+    assert (runs / "sweeps" / "small.png").stat().st_size > 0
+
+    before = (runs / "sweeps" / "small.csv").read_bytes()
+    assert run(*arguments) == 1
+    assert "2 populations: 1 finished, 1 to do" in capsys.readouterr().out
+    assert (runs / "sweeps" / "small.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("none.toml",), "none.toml: expected a TOML file, found nothing"),
+        (("small.toml", "--quick"), "has no table [quick]"),
+        (("small.toml", "--actions", "pick_up"), "--actions pick_up: expected one of push_left_to_right"),
+        (("small.toml", "--page", "none.md"), "expected the lines '<!-- study small:"),
+        (("small.toml", "--seeds", "0"), "--seeds 0: expected at least 1"),
+        ((), "expected at least one study"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_code_2(files, capsys, monkeypatch, arguments, says):
+    monkeypatch.chdir(files)
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1

@@ -4,6 +4,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from real2sim_jax.actions import action_named
@@ -79,8 +80,10 @@ def members_of(study: Study, inputs: Inputs) -> tuple[list[Member], Failures]:
 
 def run_missing(members: Iterable[Member], inputs: Inputs, execute: Execute, console: Console) -> Failures:
     """Run every population that has no results yet; return the failures."""
-    by_key = {member.job.key: member for member in reversed(list(members))}
-    missing = [m for m in by_key.values() if finished(inputs.folder(m.job), m.job) is None][::-1]
+    by_key: dict[str, Member] = {}
+    for member in members:
+        by_key.setdefault(member.job.key, member)
+    missing = [m for m in by_key.values() if finished(inputs.folder(m.job), m.job) is None]
     console.say(f"{len(by_key)} populations: {len(by_key) - len(missing)} finished, {len(missing)} to do")
     failures = Failures()
     for count, (member, error) in enumerate(execute(missing), start=1):
@@ -114,6 +117,7 @@ def keep_failure(folder: Path, error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'} ({path})"
 
 
+@cache
 def _starts(action: str, specs: Path | None, rows: int) -> Mapping[str, StartState]:
     """By name; the same for all policies, so that conditions can be compared row by row."""
     sources = {spec: spec if specs is None else str(specs / f"{spec}.csv") for spec in SPECS}

@@ -3,13 +3,17 @@
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 
+from real2sim_jax.cli import main
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_csv
 from real2sim_jax.learning.train import train
 from real2sim_jax.robot.policy import load_policy
 from real2sim_jax.sweeps.cluster import Cluster, connected, tasks
@@ -83,3 +87,39 @@ def test_without_a_cluster_at_the_address():
         connected(Cluster("127.0.0.1:1")),
     ):
         pass
+
+
+SCRIPT = """
+from pathlib import Path
+import sys
+from real2sim_jax.cli import main
+folder = Path(sys.argv[1])
+main(["sweep", str(folder / "small.toml"), "--runs", str(folder / "there"), "--ray", "local"])
+"""
+STUDY = """
+question = "Is it the same there as here?"
+actions = ["push_left_to_right"]
+seeds = 1
+rows = 10
+[base]
+source.video = 1
+train.ppo = { envs = 8, steps = 1920, epochs = 1, minibatches = 2 }
+[conditions.one]
+[conditions.two]
+train.ppo.ramp = 0.0
+[conditions.diverging]
+train.ppo.learning_rate = 1e30
+"""
+
+
+@pytest.mark.slow
+def test_a_study_finds_there_what_it_finds_here(tmp_path, capsys):
+    (tmp_path / "small.toml").write_text(STUDY)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "training diverged" in done.stdout
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path / "small.toml"), "--runs", str(tmp_path / "here")])
+    columns = ("condition", "seed", "policy", "spec", "successes", "config_hash")
+    rows = [read_csv(tmp_path / place / "sweeps" / "small.csv", columns) for place in ("here", "there")]
+    here, there = ([[row[name] for name in columns] for row in every] for every in rows)
+    assert len(here) == 8 and here == there

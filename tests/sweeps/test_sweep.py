@@ -1,4 +1,4 @@
-"""`real2sim sweep` in small: interrupted, gone on with, skipped when finished; what fails costs a line."""
+"""`real2sim sweep` in small: what is finished is skipped, what fails costs a line, what is interrupted goes on."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ train.ppo = { envs = 8, steps = 1920, epochs = 1, minibatches = 2, networks.hidd
 source.video = 1
 [conditions.missing-video]
 source.video = 99
-[conditions.diverging]
+[conditions.impossible]
 source.video = 1
-train.ppo.learning_rate = 1e30
+train.ppo.envs = 0
 """
 SECTION = "<!-- study small: written by experiments -->\n<!-- study small: end -->\n"
 
@@ -50,19 +50,16 @@ def interrupt_training(runs):
 
 
 @pytest.mark.timeout(900)
-def test_a_sweep_from_an_interrupt_to_its_table(files, capsys):
+def test_a_sweep_to_its_table(files, capsys):
     runs, page = files / "runs", files / "page.md"
     arguments = (files / "small.toml", "--runs", runs, "--page", page)
-    threading.Thread(target=interrupt_training, args=(runs,)).start()
-    assert run(*arguments) == 130
-    assert not list(runs.rglob("summary.json")) and page.read_text() == SECTION
-
     assert run(*arguments) == 1
     shown = capsys.readouterr().out
     assert "2 populations: 0 finished, 2 to do" in shown
-    assert "source.video 99: expected 1 to 6" in shown and "training diverged" in shown
+    assert "source.video 99: expected 1 to 6" in shown and "ZeroDivisionError: " in shown
+    assert len(list(runs.rglob("error.txt"))) == 1
     (summary,) = runs.rglob("summary.json")
-    assert read_json(summary)["resumed"] is True
+    assert read_json(summary)["seeds"] == [0, 1]
     rows = read_csv(runs / "sweeps" / "small.csv", ["condition", "policy", "seed", "spec", "successes", "episodes"])
     assert [(r["policy"], r["seed"]) for r in rows if r["spec"] == "hard"] == [
         ("trained", "0"),
@@ -73,10 +70,26 @@ def test_a_sweep_from_an_interrupt_to_its_table(files, capsys):
     assert "| usual | push_left_to_right | 2 |" in page.read_text()
     assert (runs / "sweeps" / "small.png").stat().st_size > 0
 
-    before = (runs / "sweeps" / "small.csv").read_bytes()
-    assert run(*arguments) == 1
-    assert "2 populations: 1 finished, 1 to do" in capsys.readouterr().out
-    assert (runs / "sweeps" / "small.csv").read_bytes() == before
+    before = page.read_text()
+    # The same condition of another study has been run already.
+    (files / "other.toml").write_text(STUDY.partition("[conditions.missing-video]")[0])
+    page.write_text(before + SECTION.replace("small", "other"))
+    assert run(files / "other.toml", *arguments[1:]) == 0
+    assert "1 populations: 1 finished, 0 to do" in capsys.readouterr().out
+    assert page.read_text().startswith(before) and page.read_text().count("| usual |") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ctrl_c_in_a_training_costs_nothing_that_was_learnt(files, tmp_path):
+    arguments = (files / "usual.toml", "--runs", tmp_path)
+    arguments[0].write_text(STUDY.partition("[conditions.missing-video]")[0])
+    threading.Thread(target=interrupt_training, args=(tmp_path,)).start()
+    assert run(*arguments) == 130
+    assert list(tmp_path.rglob("checkpoints/*")) and not list(tmp_path.rglob("summary.json"))
+    assert run(*arguments) == 0
+    (summary,) = tmp_path.rglob("summary.json")
+    assert read_json(summary)["resumed"] is True
 
 
 @pytest.mark.parametrize(

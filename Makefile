@@ -51,7 +51,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills back-ends sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -99,6 +99,9 @@ replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics 
 
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
+
+back-ends: $(INSTALLED) ## do the kept policies work on another physics engine?
+	@$(BIN)/python experiments/skills/back_ends.py --runs $(RUNS)
 
 sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: resumable
 	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) $(if $(filter-out all,$(ACTION)),--actions $(ACTION)) \

@@ -107,7 +107,7 @@ sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: re
 	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) $(if $(filter-out all,$(ACTION)),--actions $(ACTION)) \
 	  $(addprefix --seeds ,$(SEEDS)) $(if $(filter-out cpu,$(DEVICE)),--physics mjx)
 
-studies-quick: $(INSTALLED) ## the reduced version of STUDIES, about an hour on two cores: resumable
+studies-quick: $(INSTALLED) ## the reduced version of STUDIES, less than 90 minutes on two cores: resumable
 	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) --quick
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS

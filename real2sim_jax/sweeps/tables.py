@@ -93,17 +93,18 @@ def pooled(rows: Sequence[Row]) -> Rate:
     return rate(np.arange(sum(row.episodes for row in rows)) < sum(row.successes for row in rows))
 
 
-def panels(rows: Sequence[Row]) -> dict[str, dict[str, list[list[Rate]]]]:
-    """Return what `save_study_plot` draws: by action and condition, for each spec all episodes and then each seed's."""
-    found: dict[str, dict[str, list[list[Rate]]]] = {}
+def panels(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, list[Rate]]]]:
+    """Return what `save_study_plot` draws: by action, condition and spec the rate of all episodes, then the seeds'."""
+    found: dict[str, dict[str, dict[str, list[Rate]]]] = {}
     for row in rows:
-        found.setdefault(row.action, {}).setdefault(row.condition, [])
+        if row.policy == "trained":
+            series = found.setdefault(row.action, {}).setdefault(row.condition, {})
+            series.setdefault(row.spec, []).append(pooled([row]))
     for action, conditions in found.items():
         for condition, series in conditions.items():
             own = [r for r in rows if (r.action, r.condition, r.policy) == (action, condition, "trained")]
-            for spec in SPECS:
-                seeds = [row for row in own if row.spec == spec]
-                series.append([pooled(seeds), *(pooled([row]) for row in seeds)])
+            for spec, rates in series.items():
+                rates.insert(0, pooled([row for row in own if row.spec == spec]))
     return found
 
 

@@ -97,25 +97,32 @@ def save_success_plot(path: str | Path, report: Report, starts: StartState) -> N
     _save(path, figure)
 
 
-def save_study_plot(path: str | Path, panels: Mapping[str, Mapping[str, Sequence[Sequence[Rate]]]]) -> None:
+def save_study_plot(path: str | Path, panels: Mapping[str, Mapping[str, Mapping[str, Sequence[Rate]]]]) -> None:
     """Write success by condition as PNG: a panel for each action, bars with 95 % intervals, a dot for each seed.
 
-    panels: by action and condition, for each set of start states the rate of all episodes and then those of the seeds.
+    panels: by action, condition and set of start states, the rate of all episodes and then those of the seeds.
     """
     figure, axes = _panels(len(panels))
     for axis, (action, conditions) in zip(axes, panels.items(), strict=False):
         for place, series in enumerate(conditions.values()):
-            for index, (whole, *seeds) in enumerate(series):
-                at = place + 0.4 * (index - 0.5 * (len(series) - 1))
-                error = [[whole.rate - whole.low], [whole.high - whole.rate]]
-                color = (CORRECTED, PUBLISHED)[index % 2]
-                axis.bar(at, whole.rate, 0.36, yerr=error, color=color, alpha=0.75, ecolor="#1d3f66", capsize=2)
-                axis.plot([at] * len(seeds), [seed.rate for seed in seeds], "o", color="#323741", markersize=3)
+            _rate_bars(axis, place, series)
         axis.set_xticks(range(len(conditions)), list(conditions), rotation=30, ha="right")
         axis.set_ylim(0.0, 1.05)
         axis.set_title(action, fontsize=10)
-    figure.suptitle("success: blue from easy, orange from hard start states; dots: seeds", fontsize=10)
+    handles, labels = axes[0].get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     _save(path, figure)
+
+
+def _rate_bars(axis: Axes, place: int, series: Mapping[str, Sequence[Rate]]) -> None:
+    """One condition: a bar for each set of start states, side by side around `place`."""
+    for index, (name, (whole, *seeds)) in enumerate(series.items()):
+        at = place + 0.4 * (index - 0.5 * (len(series) - 1))
+        error = [[whole.rate - whole.low], [whole.high - whole.rate]]
+        color = (CORRECTED, PUBLISHED)[index % 2]
+        axis.bar(at, whole.rate, 0.36, yerr=error, color=color, alpha=0.75, ecolor="#1d3f66", capsize=2, label=name)
+        axis.plot([at] * len(seeds), [seed.rate for seed in seeds], "o", color="#323741", markersize=3)
 
 
 def save_reward_plot(path: str | Path, groups: Mapping[str, Mapping[str, Array]], dt: float) -> None:

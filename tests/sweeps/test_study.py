@@ -106,11 +106,7 @@ def test_a_study_without_a_quick_version_or_without_a_file(study, tmp_path):
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_studies_of_the_project_can_be_read(path):
-    if path.stem == "reward" and "over_demos" not in vars(Condition().train.env.reward):
-        with pytest.raises(UserError, match="over_demos: unknown; expected one of weights"):
-            read_study(path)
-        return
     full, quick = read_study(path), read_study(path, quick=True)
     assert full.actions == tuple(ACTIONS) and full.seeds == 10
-    assert quick.actions == ("push_left_to_right",) and quick.seeds == 3
+    assert len(quick.actions) == 1 and quick.seeds == 3
     assert set(quick.conditions) == set(full.conditions)

@@ -36,7 +36,8 @@ def test_rows_come_back_from_the_file(tmp_path):
 
 
 def test_panels_hold_all_episodes_and_then_each_seed():
-    easy, hard = panels(ROWS)["pick_up"]["a"]
+    found = panels(ROWS)["pick_up"]
+    easy, hard = found["a"]["easy"], found["a"]["hard"]
     assert [rate.rate for rate in easy] == [0.5, 0.4, 0.6] and [rate.rate for rate in hard] == [0.1, 0.1]
 
 

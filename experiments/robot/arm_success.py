@@ -1,6 +1,6 @@
 """Success of a policy on the simulated Franka arm, against the free gripper's from the same start states.
 
-    python experiments/robot/arm_success.py POLICY [--rows 100] [--spec easy] [--seed 0] [--object-pose 0.55,0,-60]
+    python experiments/robot/arm_success.py POLICY [--rows 100] [--spec easy] [--seed 0] [--object-pose 0.5,0,-90]
 
 Prints how many start poses the arm reaches with the policy's whole way, and success over those on: the benchmark's
 physics (no limits on acceleration), the gripper in the same scene behind the robot's controller, and the arm.
@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--spec", default="easy")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--object-pose", default="0.55,0,-60")
+    parser.add_argument("--object-pose", default="0.5,0,-90")
     return parser.parse_args()
 
 

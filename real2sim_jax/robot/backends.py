@@ -16,8 +16,8 @@ from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.robot.udp import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
-NOMINAL_START = "0,-0.05,0.15,90,30"
-OBJECT_POSE = "0.55,0,-60"
+NOMINAL_START = "0,-0.05,0.15,90,60"
+OBJECT_POSE = "0.5,0,-90"
 UDP_PORT = 5115
 FRANKA_ANGULAR_RAD_S = 2.5
 """Franka's Cartesian rotation limit."""

@@ -16,6 +16,7 @@ PYTEST ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+FRANKA := $(VENV)-franka
 POLICY ?= $(RUNS)/$(ACTION)/seed$(SEED)/policy.npz
 
 # XLA's other scheduler can wait for ever in a physics program on few cores.
@@ -96,12 +97,8 @@ speed: $(INSTALLED) ## how fast the parts are, beside other programs; results be
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
 
-setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
-	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."
-	@$(PIP) -e ".[franka,onnx]"
-	@$(PYTHON) -m venv $(VENV)-franka
-	@$(VENV)-franka/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
-	@$(VENV)-franka/bin/python tests/robot/make_fr3_model.py $(VENV)-franka/fr3.xml
+setup-franka: $(FRANKA)/fr3.xml ## franky-control, and Franka's protocol simulated, for the test against it
+	@:
 
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
@@ -128,7 +125,7 @@ clean: ## remove caches; results and the virtual environment stay
 	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
-	@rm -rf $(VENV) $(VENV)-franka real2sim_jax.egg-info
+	@rm -rf $(VENV) $(FRANKA) real2sim_jax.egg-info
 
 $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
@@ -139,6 +136,14 @@ $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
+
+# The model is written last: where it is, everything before it went well.
+$(FRANKA)/fr3.xml: tests/robot/make_fr3_model.py $(INSTALLED)
+	@echo "installing franky-control into $(VENV), franka-sim into $(FRANKA) ..."
+	@$(PIP) -e ".[franka,onnx]"
+	@$(PYTHON) -m venv $(FRANKA)
+	@$(FRANKA)/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
+	@$(FRANKA)/bin/python tests/robot/make_fr3_model.py $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

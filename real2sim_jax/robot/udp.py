@@ -1,4 +1,4 @@
-"""Any robot over UDP on this machine: one JSON object per datagram. docs/robot.md describes the protocol.
+"""Any robot over UDP on this machine: one JSON object per datagram. docs/robots.md describes the protocol.
 
 The robot's program listens; the controller says hello to it, gets states and sends commands. Each command says for
 how long it holds: a robot that hears nothing new brakes by itself.

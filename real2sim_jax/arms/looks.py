@@ -30,8 +30,8 @@ class ArmLooks:
         self._model = _load(folder)
         self._data = mujoco.MjData(self._model)
         self._joints = [_joint_address(self._model, name, folder) for name in JOINTS]
-        shown = np.flatnonzero(self._model.geom_group < SHOWN_GROUPS)
-        self._solids = {int(i): solid for i in shown if (solid := solid_of(self._model, i)) is not None}
+        shown = [i for i in range(self._model.ngeom) if self._model.geom_group[i] < SHOWN_GROUPS]
+        self._solids = {i: solid for i in shown if (solid := solid_of(self._model, i)) is not None}
         if not self._solids:
             raise UserError(f"--arm-model {folder}: nothing to be seen in its model; expected geoms of groups 0 to 2")
 

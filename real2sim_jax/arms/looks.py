@@ -14,7 +14,7 @@ from real2sim_jax.viewers.rollout import FINGER, OBJECTS, PALM
 COLOURS: dict[str, Colour] = {"palm": PALM, "left": FINGER, "right": FINGER, "moved": OBJECTS[0], "anchor": OBJECTS[1]}
 CAP_SHARE = 0.6
 """A capsule is drawn as a cylinder that is longer by this share of its round ends."""
-GRAIN_M = 0.012
+GRAIN_M = 0.015
 """Corners of a mesh that are closer together are drawn as one: scanned shapes have far more than a picture shows."""
 MODELS = ("panda_nohand.xml", "fr3.xml")
 """Arms without a hand in the folders franka_emika_panda and franka_fr3 of MuJoCo Menagerie."""

@@ -11,10 +11,10 @@ import numpy as np
 from real2sim_jax.robot.arms import Arm, ArmState, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
-from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, command, forced_opening
+from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, forced_opening
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.safety import EmergencyStop, StateGuard, Watchdog
-from real2sim_jax.robot.scalar import Forward, floats, rotvec
+from real2sim_jax.robot.scalar import Forward, command, floats, rotvec
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,11 @@ class Controller:
         position, wxyz = floats(state.position), floats(state.wxyz)
         # Damaged weights can overflow; the limits turn what comes of it into a stop.
         with np.errstate(all="ignore"):
-            action = self.forward.act(state.time, position, wxyz, state.opening)
-            linear, angular, opening = command(np.asarray(action, float))
+            linear, angular, opening = command(self.forward.act(state.time, position, wxyz, state.opening))
         policy_s = time.perf_counter() - start
         if self.real_time and policy_s > self.limits.policy_timeout_s:
             return self.brake(state, f"the policy took {1000 * policy_s:.0f} ms")
-        opening = forced_opening(self.policy.action, state.time, float(opening), self.policy.dt)
+        opening = forced_opening(self.policy.action, state.time, opening, self.policy.dt)
         wanted = Command(linear, angular, opening, self.limits.grip_force_n)
         if not (isfinite(sum(linear)) and isfinite(sum(angular)) and isfinite(opening)):
             return self.brake(state, "a policy output that is not finite")

@@ -47,7 +47,7 @@ TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills arm speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -92,6 +92,9 @@ replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics 
 
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
+
+arm: $(INSTALLED) ## success of the kept policies through the simulated arm, on the published start states of SPECS
+	@$(BIN)/python experiments/robot/arm_success.py $(addprefix --spec ,$(wildcard $(addsuffix /easy.csv,$(SPECS))))
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2

@@ -38,7 +38,14 @@ from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.types import StartState
 
-OBJECT_POSES = {"put_next_to": (0.5, 60.0)}
+OBJECT_POSES = {
+    "pull_left_to_right": (0.45, 90.0),
+    "pull_right_to_left": (0.45, -90.0),
+    "push_right_to_left": (0.52, 0.0),
+    "put_behind": (0.45, 90.0),
+    "put_in_front_of": (0.42, 120.0),
+    "put_next_to": (0.5, 60.0),
+}
 """x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
 DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
 PAGE = Path("docs/robots.md")

@@ -39,12 +39,13 @@ class FrankaSettings:
 class FrankaArm:
     """See the module; ArmError when franky is absent, the arm cannot be reached or reports an error."""
 
-    def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray):
-        """Connect, start the threads and go to the start posture q (7,) rad."""
-        self.frame, self.chain, self.limits, self._first = frame, chain, limits, q
+    def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray | None):
+        """Connect, start the threads and go to the start posture q (7,) rad; None stays where the arm is."""
+        self.frame, self.chain, self.limits = frame, chain, limits
         self._franky, self._robot = _connect(settings)
         here = np.array(self._robot.state.q)
         self.tracker, self._joints = JointTracker(chain, limits.joints, here, PERIOD_S), here
+        self._first = self.tracker.q if q is None else q
         self._command, self._command_time = Command(np.zeros(3), np.zeros(3), 0.04), 0.0
         self._start = 0.0
         self._state: ArmState | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.arms import ArmError
+from real2sim_jax.robot.arms import ArmError, DryArm
 from real2sim_jax.robot.backends import Place, base_limits, make_robot
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
@@ -98,3 +98,13 @@ def test_no_robot_is_one_line():
     with pytest.raises(ArmError, match=r"franka at 127\.0\.0\.1") as caught:
         FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), Limits(), HOME_RAD)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.timeout(120)
+def test_a_dry_run_leaves_the_arm_where_it_is(simulator):
+    policy, limits = load_policy(POLICY), Limits(**PATIENCE)
+    arm, seen = make_robot("franka", policy, Place(host=HOST, stays=True), limits), []
+    run(Controller(policy, limits), DryArm(arm), 12, seen.append, real_time=True, clock=arm.clock)
+    assert not any(thread.is_alive() for thread in arm._threads)
+    assert np.linalg.norm([step.wanted.linear for step in seen if step.wanted], axis=1).max() > 0.05
+    assert np.linalg.norm(seen[-1].state.position - seen[0].state.position) < 0.005

@@ -1,6 +1,7 @@
 """How simulated robots look in a film: geoms as solids, and an arm's own shapes from a model on the user's disk."""
 
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -62,7 +63,7 @@ def pose_of(data: mujoco.MjData, geom: int) -> tuple[np.ndarray, np.ndarray]:
     return data.geom_xpos[geom], wxyz_from_matrix(data.geom_xmat[geom].reshape(3, 3))
 
 
-def _mesh(mesh: object, model: mujoco.MjModel, colour: Colour) -> Solid | None:
+def _mesh(mesh: Any, model: mujoco.MjModel, colour: Colour) -> Solid | None:
     vertices = model.mesh_vert[mesh.vertadr[0] : mesh.vertadr[0] + mesh.vertnum[0]]
     faces = model.mesh_face[mesh.faceadr[0] : mesh.faceadr[0] + mesh.facenum[0]]
     _, first, cell = np.unique(np.round(vertices / GRAIN_M), axis=0, return_index=True, return_inverse=True)

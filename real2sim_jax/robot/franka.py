@@ -81,8 +81,8 @@ class FrankaArm:
                 thread.join(timeout=3.0)
 
     def clock(self) -> float:
-        """Return the arm's own time in s since it was at its start posture."""
-        return self._robot.state.time.to_sec() - self._start
+        """Return the arm's own time in s since it was at its start posture, as last measured."""
+        return self._state.time if self._state is not None else 0.0
 
     def _wait_for_start(self) -> None:
         try:

@@ -68,7 +68,7 @@ class TaskFrame:
     x_m: float = 0.5
     y_m: float = 0.0
     yaw_rad: float = -np.pi / 2
-    """With the default the arm reaches more of the benchmark's start poses than with the task's y straight ahead."""
+    """With the default the task's y points straight away from the robot; most of the benchmark's ways can be gone."""
 
     def to_base(self, position: np.ndarray, wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a pose of the task frame, position (3,) m and orientation (4,), in the base frame."""

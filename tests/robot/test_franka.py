@@ -1,5 +1,6 @@
 """Against Franka's real protocol on the loopback: `make setup-franka` installs the simulator; skipped without it."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -58,11 +59,24 @@ def wait_for(condition, seconds):
         time.sleep(0.1)
 
 
+@contextlib.contextmanager
+def unless_starved(server):
+    """Skip where the simulator lives but got no processor for the second after which libfranka gives up."""
+    try:
+        yield
+    except ArmError as error:
+        if "UDP receive: Timeout" in str(error) and server.poll() is None:
+            pytest.skip(f"the machine is too busy (load {os.getloadavg()[0]:.0f})")
+        raise
+
+
 @pytest.mark.timeout(180)
 def test_a_policy_runs_for_ten_seconds_without_an_abort(simulator):
     policy, limits = load_policy(POLICY), Limits(**PATIENCE, angular_rad_s=base_limits("franka").angular_rad_s)
-    arm, seen = make_robot("franka", policy, Place(host=HOST), limits), []
-    outcome = run(Controller(policy, limits), arm, 120, seen.append, real_time=True, clock=arm.clock)
+    seen = []
+    with unless_starved(simulator[0]):
+        arm = make_robot("franka", policy, Place(host=HOST), limits)
+        outcome = run(Controller(policy, limits), arm, 120, seen.append, real_time=True, clock=arm.clock)
     print(f"tracking: mean {1e3 * np.mean(arm.tracking_m):.2f} mm, largest {1e3 * np.max(arm.tracking_m):.2f} mm")
     assert outcome.reason == "" and seen[119].state.time > 9.5
     assert np.mean(arm.tracking_m) < 0.008
@@ -76,7 +90,8 @@ def test_a_policy_runs_for_ten_seconds_without_an_abort(simulator):
 def test_a_pulled_plug_ends_the_run_cleanly(simulator):
     server, _ = simulator
     limits = Limits(**PATIENCE)
-    arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), limits, HOME_RAD)
+    with unless_starved(server):
+        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), limits, HOME_RAD)
     seen = []
 
     def pull(step):
@@ -103,8 +118,10 @@ def test_no_robot_is_one_line():
 @pytest.mark.timeout(120)
 def test_a_dry_run_leaves_the_arm_where_it_is(simulator):
     policy, limits = load_policy(POLICY), Limits(**PATIENCE)
-    arm, seen = make_robot("franka", policy, Place(host=HOST, stays=True), limits), []
-    run(Controller(policy, limits), DryArm(arm), 12, seen.append, real_time=True, clock=arm.clock)
+    seen = []
+    with unless_starved(simulator[0]):
+        arm = make_robot("franka", policy, Place(host=HOST, stays=True), limits)
+        run(Controller(policy, limits), DryArm(arm), 12, seen.append, real_time=True, clock=arm.clock)
     assert not any(thread.is_alive() for thread in arm._threads)
     assert np.linalg.norm([step.wanted.linear for step in seen if step.wanted], axis=1).max() > 0.05
     assert np.linalg.norm(seen[-1].state.position - seen[0].state.position) < 0.005

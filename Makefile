@@ -16,6 +16,7 @@ PYTEST ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+FRANKA := $(VENV)-franka
 POLICY ?= $(RUNS)/$(ACTION)/seed$(SEED)/policy.npz
 
 # XLA's other scheduler can wait for ever in a physics program on few cores.
@@ -51,7 +52,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills back-ends sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills arm back-ends sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -100,6 +101,9 @@ replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics 
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
 
+arm: $(INSTALLED) ## success of the kept policies through the simulated arm, on the published start states of SPECS
+	@$(BIN)/python experiments/robot/arm_success.py $(addprefix --spec ,$(wildcard $(addsuffix /easy.csv,$(SPECS))))
+
 back-ends: $(INSTALLED) ## do the kept policies work on another physics engine?
 	@$(BIN)/python experiments/skills/back_ends.py --runs $(RUNS)
 
@@ -114,12 +118,8 @@ speed: $(INSTALLED) ## how fast the parts are, beside other programs; results be
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
 
-setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, for the test against it
-	@echo "installing franky-control into $(VENV), franka-sim into $(VENV)-franka ..."
-	@$(PIP) -e ".[franka,onnx]"
-	@$(PYTHON) -m venv $(VENV)-franka
-	@$(VENV)-franka/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
-	@$(VENV)-franka/bin/python tests/robot/make_fr3_model.py $(VENV)-franka/fr3.xml
+setup-franka: $(FRANKA)/fr3.xml ## franky-control, and Franka's protocol simulated, for the test against it
+	@:
 
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
@@ -146,7 +146,7 @@ clean: ## remove caches; results and the virtual environment stay
 	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
-	@rm -rf $(VENV) $(VENV)-franka real2sim_jax.egg-info
+	@rm -rf $(VENV) $(FRANKA) real2sim_jax.egg-info
 
 $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
@@ -157,6 +157,14 @@ $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
+
+# The model is written last: where it is, everything before it went well.
+$(FRANKA)/fr3.xml: tests/robot/make_fr3_model.py $(INSTALLED)
+	@echo "installing franky-control into $(VENV), franka-sim into $(FRANKA) ..."
+	@$(PIP) -e ".[franka,onnx]"
+	@$(PYTHON) -m venv $(FRANKA)
+	@$(FRANKA)/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
+	@$(FRANKA)/bin/python tests/robot/make_fr3_model.py $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -1,37 +1,70 @@
-"""Success of a policy on the simulated Franka arm, against the free gripper's from the same start states.
+"""Success of policies on the simulated Franka arm, against the free gripper's from the same start states.
 
-    python experiments/robot/arm_success.py POLICY [--rows 100] [--spec easy] [--seed 0] [--object-pose 0.55,0,-60]
+    python experiments/robot/arm_success.py [--actions pick_up ...] [--rows 50] [--spec easy] [--out FOLDER]
 
-Prints how many start poses the arm reaches with the policy's whole way, and success over those on: the benchmark's
-physics (no limits on acceleration), the gripper in the same scene behind the robot's controller, and the arm.
+Of the first rows of the start states, tells how many start poses the arm reaches and from how many it can go the
+policy's whole way, and success over those on: the benchmark's physics (no limits on acceleration), the gripper in the
+same scene behind the robot's controller, and the arm. Keeps a JSON file of each action below --out and rewrites the
+table of docs/robots.md from all that are there. --find prints where an object had better stand instead.
 """
 
 import argparse
+import re
 import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from real2sim_jax.actions import action_named
+from real2sim_jax.actions import ACTIONS, Action, action_named
 from real2sim_jax.arms.episodes import Setup, judge_all, make_arm, panda_limits, play, row_of
+from real2sim_jax.arms.world import PandaArm, pose_at
 from real2sim_jax.benchmark.report import rate
 from real2sim_jax.benchmark.rollout import make_rollout
+from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import file_hash, read_json, versions, write_json, write_text
 from real2sim_jax.pipeline import start_states
-from real2sim_jax.robot.arms import ArmError
-from real2sim_jax.robot.kinematics import TaskFrame
+from real2sim_jax.robot.arms import ArmError, SimulatedArm
+from real2sim_jax.robot.joints import APPROACH_S, episode
+from real2sim_jax.robot.kinematics import WIDE_GRIPPER_M, TaskFrame
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.policy import PolicyError, load_policy
-from real2sim_jax.robot.program import numbers
+from real2sim_jax.robot.policy import Policy, PolicyError, load_policy
+from real2sim_jax.robot.postures import postures
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.simulation.types import StartState
+
+OBJECT_POSES = {
+    "pull_left_to_right": (0.45, 90.0),
+    "pull_right_to_left": (0.45, -90.0),
+    "push_right_to_left": (0.52, 0.0),
+    "put_behind": (0.45, 90.0),
+    "put_in_front_of": (0.42, 120.0),
+    "put_next_to": (0.5, 60.0),
+}
+"""x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
+DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
+PAGE = Path("docs/robots.md")
+BEGIN, END = "<!-- arm: written by experiments -->", "<!-- arm: end -->"
+HEADER = ("action", "object", "starts", "ways", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")
 
 
 def main() -> int:
     options = parse()
     try:
-        x, y, yaw = numbers("--object-pose", options.object_pose, "x,y,yaw_deg")
-        compare(options, TaskFrame(x, y, np.deg2rad(yaw)))
+        for name in options.actions:
+            action, policy = action_named(name), load_policy(options.policies / name / "seed0" / "policy.npz")
+            starts = start_states(options.spec, action, options.seed, options.rows)
+            if options.find:
+                propose(policy, starts, options.rows)
+            else:
+                frame = frame_of(name)
+                write_json(options.out / f"{name}.json", compare(policy, starts, frame, options) | provenance(options))
+                print_table(options.out)
     except (UserError, ArmError, PolicyError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -39,47 +72,111 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("policy")
-    parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--spec", default="easy")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--object-pose", default="0.55,0,-60")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--actions", nargs="+", default=list(ACTIONS), metavar="ACTION", help="all nine when absent")
+    parser.add_argument("--rows", type=int, default=50, help="start states of each [50]")
+    parser.add_argument("--spec", default="easy", help="easy, hard or a CSV file of start states [easy]")
+    parser.add_argument("--seed", type=int, default=0, help="of the start states where they are drawn [0]")
+    parser.add_argument("--policies", type=Path, default=Path("experiments/skills/results"))
+    parser.add_argument("--out", type=Path, default=Path("experiments/robot/results"))
+    parser.add_argument("--find", action="store_true", help="print where the arm reaches most of the starts")
     return parser.parse_args()
 
 
-def compare(options: argparse.Namespace, frame: TaskFrame) -> None:
-    policy = load_policy(options.policy)
-    action = action_named(policy.action)
-    starts = start_states(options.spec, action, options.seed, options.rows)
-    arms, reached, poses = {}, [], 0
-    panda = Setup("mujoco-panda", frame, panda_limits())
-    for index in range(options.rows):
+def frame_of(action: str) -> TaskFrame:
+    x, yaw = OBJECT_POSES.get(action, (0.5, -90.0))
+    return TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
+
+
+def provenance(options: argparse.Namespace) -> dict[str, Any]:
+    return {"spec": Path(options.spec).stem, "seed": options.seed, "versions": versions()}
+
+
+def compare(policy: Policy, starts: StartState, frame: TaskFrame, options: argparse.Namespace) -> dict[str, Any]:
+    """Return what came of the first rows: what the arm reaches, and successes of all three."""
+    action, panda = action_named(policy.action), Setup("mujoco-panda", frame, panda_limits())
+    with Console().status(f"{policy.action}: reach") as show:
+        arms, poses = reached_by(policy, action, starts, panda, options.rows)
+        chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[list(arms)], starts)
+        show(f"{policy.action}: free gripper")
+        env = ManipulationEnv(action, None, make_physics("batch", action.bodies - 1))
+        success = {"benchmark": make_rollout(env)(policy, chosen)[1]}
+        free = Setup("mujoco-gripper", frame, Limits())
+        played = [play(policy, make_arm(policy, action, row_of(starts, i), free), free.limits) for i in arms]
+        success["mujoco-gripper"] = judge_all(action, played)
+        show(f"{policy.action}: arm")
+        success["mujoco-panda"] = judge_all(action, [play(policy, arm, panda.limits) for arm in arms.values()])
+    apart = 1000.0 * np.concatenate([arm.tracking_m for arm in arms.values()])
+    return {
+        "action": policy.action,
+        "policy_hash": file_hash(options.policies / policy.action / "seed0" / "policy.npz"),
+        "frame": asdict(frame),
+        "rows": options.rows,
+        "start_poses": poses,
+        "reached": list(arms),
+        "ok": {name: np.asarray(one.ok) for name, one in success.items()},
+        "tracking_mm": [*np.quantile(apart, (0.5, 0.95)), apart.max()],
+    }
+
+
+def reached_by(
+    policy: Policy, action: Action, starts: StartState, panda: Setup, rows: int
+) -> tuple[dict[int, PandaArm], int]:
+    """Return arms ready at the rows from which they can go the whole way, and how many start poses they reach."""
+    arms, poses = {}, 0
+    for index in range(rows):
         try:
             arms[index] = make_arm(policy, action, row_of(starts, index), panda)
-            reached.append(index)
             poses += 1
         except ArmError as error:
             poses += "start pose" not in str(error)
-    print(f"{options.rows} {options.spec} starts: arm reaches {poses} start poses, {len(reached)} with the whole way")
-    if not reached:
-        return
-    chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[reached], starts)
-    env = ManipulationEnv(action, None, make_physics("batch", action.bodies - 1))
-    show("benchmark (free gripper)", make_rollout(env)(policy, chosen)[1])
-    free = Setup("mujoco-gripper", frame, Limits())
-    gripper = [play(policy, make_arm(policy, action, row_of(starts, i), free), free.limits) for i in reached]
-    show("mujoco-gripper", judge_all(action, gripper))
-    show("mujoco-panda", judge_all(action, [play(policy, arms[i], panda.limits) for i in reached]))
-    errors = np.concatenate([arms[i].tracking_m for i in reached]) * 1000.0
-    middle, most = np.quantile(errors, (0.5, 0.95))
-    print(f"arm against its limited reference, mm: median {middle:.2f}, 95 % {most:.2f}, largest {errors.max():.2f}")
+    if not arms:
+        raise ArmError(f"{policy.action}: the arm can go none of {rows} ways; try --find")
+    return arms, poses
 
 
-def show(name: str, success) -> None:
-    result = rate(success.ok)
-    print(f"{name:26s} {result.successes}/{result.count} = {100 * result.rate:.1f} %", flush=True)
+def propose(policy: Policy, starts: StartState, rows: int) -> None:
+    """Print the object poses from which joints can follow most of the free gripper's ways."""
+    limits, found = panda_limits(), []
+    frees = [free_way(policy, row_of(starts, index), limits) for index in range(rows)]
+    for x in DISTANCES_M:
+        for yaw in YAWS_DEG:
+            frame = TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
+            ways = [np.stack([frame.pose_to_base(s.position, s.wxyz) for s in free]) for free in frees]
+            first = [
+                postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, WIDE_GRIPPER_M)[:1]
+                for way in ways
+            ]
+            found.append((sum(posture.strain < 1.0 for some in first for posture in some), x, yaw))
+    best = ", ".join(f"{count} of {rows} at {x:g} m, {yaw} deg" for count, x, yaw in sorted(found)[:-4:-1])
+    print(f"{policy.action}: {best}", flush=True)
+
+
+def free_way(policy: Policy, start: StartState, limits: Limits) -> list:
+    position, wxyz = pose_at(start)
+    return episode(policy, limits, SimulatedArm(position, *azimuth_elevation_from_wxyz(wxyz), policy.dt))
+
+
+def print_table(folder: Path) -> None:
+    """Print and write the table of all results that are there."""
+    rows = [row(read_json(path)) for name in ACTIONS if (path := folder / f"{name}.json").is_file()]
+    Console().table("success through the arm", HEADER, rows)
+    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    write_text(PAGE, pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", PAGE.read_text()))
+
+
+def row(result: dict[str, Any]) -> tuple[str, ...]:
+    frame, rows = result["frame"], result["rows"]
+    place = f"{frame['x_m']:g}, {np.rad2deg(frame['yaw_rad']):.0f}"
+    rates = [f"{sum(ok)}/{len(ok)} {rate(np.array(ok))}" for ok in result["ok"].values()]
+    apart = ", ".join(f"{value:.1f}" for value in result["tracking_mm"])
+    return result["action"], place, f"{result['start_poses']}/{rows}", f"{len(result['reached'])}/{rows}", *rates, apart
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -21,6 +21,7 @@ from real2sim_jax.robot.limits import JointLimits
 from real2sim_jax.simulation.scene import scene_xml
 
 JOINTS = tuple(f"joint{i}" for i in range(1, 8))
+LINKS = tuple(f"link{i}" for i in range(1, 8))
 STIFFNESS = np.array([4500.0, 4500.0, 3500.0, 3500.0, 2000.0, 2000.0, 2000.0])
 """Nm/rad of the position servos."""
 DAMPING = STIFFNESS / 10.0
@@ -50,7 +51,7 @@ _SHAPES = (
     ((0.0, 0.0, -0.02), (0.0, 0.0, FLANGE_M - 0.02), 0.045),
 )
 _PREFIX = "hand/"
-_NEAR_THE_TABLE = ("link5", "link6", "link7")
+_NEAR_THE_TABLE = LINKS[4:]
 _WHITE, _GREY = (0.92, 0.93, 0.95, 1.0), (0.75, 0.77, 0.8, 1.0)
 
 
@@ -68,7 +69,7 @@ def panda_spec(objects: int, frame: TaskFrame, timestep: float) -> mujoco.MjSpec
     _add_servos(spec)
     _add_link_contacts(spec, objects)
     # Gravity compensation counts only when it is set before compiling.
-    for name in (*(f"link{i}" for i in range(1, 8)), "gripper", "left", "right"):
+    for name in (*LINKS, "gripper", "left", "right"):
         spec.body(name).gravcomp = 1.0
     return spec
 
@@ -83,13 +84,13 @@ def _add_arm(spec: mujoco.MjSpec, frame: TaskFrame) -> mujoco.MjsBody:
         c, s = np.cos(ALPHA_RAD[i]), np.sin(ALPHA_RAD[i])
         half = ALPHA_RAD[i] / 2.0
         place, turn = [A_M[i], -s * D_M[i], c * D_M[i]], [np.cos(half), np.sin(half), 0.0, 0.0]
-        body = body.add_body(name=f"link{i + 1}", pos=place, quat=turn)
+        body = body.add_body(name=LINKS[i], pos=place, quat=turn)
         body.mass, body.ipos, body.fullinertia = _INERTIALS[i]
         body.explicitinertial = True
         reach = (limits.low_rad[i] - 0.05, limits.high_rad[i] + 0.05)
         joint = body.add_joint(name=JOINTS[i], axis=[0, 0, 1], range=reach, armature=ARMATURE)
         joint.damping[0] = 1.0
-        _capsule(body, f"link{i + 1}", _SHAPES[i], _WHITE if i % 2 else _GREY)
+        _capsule(body, LINKS[i], _SHAPES[i], _WHITE if i % 2 else _GREY)
     return body
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.arms.episodes import Setup, judge_all, make_arm, panda_limits
+from real2sim_jax.arms.looks import ArmLooks
 from real2sim_jax.arms.video import ARM_VIEW, GRIPPER_VIEW, Film, check_video_path, save_video
 from real2sim_jax.arms.world import PandaArm, WorldArm
+from real2sim_jax.errors import UserError
 from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.kinematics import TaskFrame
 from real2sim_jax.robot.limits import Limits
@@ -29,20 +31,25 @@ class Scene:
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str
     """x,y,yaw_deg of the task frame in the arm's base frame."""
+    video: Path | None = None
+    """The film to make, .mp4 or .gif."""
+    arm_model: Path | None = None
+    """Folder of a Franka arm's model to film instead of the plain one."""
 
 
-def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSettings, video: Path | None) -> int:
+def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSettings) -> int:
     """Run, say whether the action succeeded, write the film; 0 when it went through, 1 when it ended early.
 
     PolicyError, ArmError and UserError on wrong inputs, before the first motion.
     """
+    video, looks = scene.video, _looks(robot, scene)
     if video is not None:
         check_video_path(video)
     policy = load_policy(policy_path)
     action = action_named(policy.action)
     setup = Setup(robot, task_frame(scene.object_pose), settings.limits)
     arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
-    film = Film(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW)
+    film = Film(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
     code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
     verdict = "succeeded" if bool(judge_all(action, [arm.trajectory()]).ok[0]) else "did not succeed"
     print(f"{policy.action} {verdict}")
@@ -53,6 +60,14 @@ def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSett
         save_video(video, film.frames, 1.0 / policy.dt)
         print(f"written to {video}")
     return code
+
+
+def _looks(robot: str, scene: Scene) -> ArmLooks | None:
+    if scene.arm_model is None:
+        return None
+    if robot != "mujoco-panda" or scene.video is None:
+        raise UserError("--arm-model is how mujoco-panda looks in a film: give --robot mujoco-panda and --video too")
+    return ArmLooks(scene.arm_model)
 
 
 def task_frame(text: str) -> TaskFrame:

@@ -27,6 +27,8 @@ class Run:
     """Write what was seen, wanted and sent to this .csv or .npz."""
     video: Path | None = None
     """Film of a mujoco robot, .mp4 or .gif."""
+    arm_model: Path | None = None
+    """Folder of MuJoCo Menagerie's franka_emika_panda or franka_fr3: how mujoco-panda looks in the film."""
     start: str | None = None
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str | None = None
@@ -56,8 +58,8 @@ class Run:
             return _run_simulated(self, path)
         if self.robot not in ROBOTS:
             raise UserError(f"unknown robot {self.robot!r}: expected mujoco-gripper, mujoco-panda, {', '.join(ROBOTS)}")
-        if self.video is not None:
-            raise UserError("--video films mujoco-gripper and mujoco-panda only")
+        if self.video is not None or self.arm_model is not None:
+            raise UserError("--video films mujoco-gripper and mujoco-panda only, and --arm-model is how that looks")
         names = ("robot", "stream", "steps", "log", "start", "object_pose", "host", "port", "max_linear", "max_angular")
         given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
         # One word each: a value may begin with a minus sign.
@@ -99,8 +101,8 @@ def _run_simulated(options: Run, path: Path) -> int:
         raise UserError(f"unknown robot {options.robot!r}: expected one of {', '.join(ROBOTS)}")
     limits = limits_from(options.max_linear, options.max_angular, default_limits(options.robot))
     settings = RunSettings(options.steps, options.log, False, options.dry_run, limits)
-    scene = Scene(options.start or NOMINAL_START, options.object_pose or OBJECT_POSE)
-    return run_simulated(options.robot, path, scene, settings, options.video)
+    place = options.start or NOMINAL_START, options.object_pose or OBJECT_POSE
+    return run_simulated(options.robot, path, Scene(*place, options.video, options.arm_model), settings)
 
 
 def policy_path(policy: Path | None, action: str | None, runs: Path, seed: int) -> Path:

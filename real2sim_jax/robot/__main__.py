@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             limits=limits_from(options.max_linear, options.max_angular, base_limits(options.robot)),
         )
-        place = Place(options.start, options.object_pose, options.host, options.port, options.stream)
+        place = Place(options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run)
         return drive(policy, make_robot(options.robot, policy, place, settings.limits), settings)
     except (PolicyError, ArmError) as error:
         print(error, file=sys.stderr)

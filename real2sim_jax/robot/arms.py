@@ -82,7 +82,8 @@ class DryArm:
         """Take the command and do nothing."""
 
     def stop(self) -> None:
-        """Do nothing: the arm was not moved."""
+        """Give the arm back, which holds still already."""
+        self.arm.stop()
 
 
 class SimulatedArm:

@@ -16,8 +16,8 @@ from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.robot.udp import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
-NOMINAL_START = "0,-0.05,0.15,90,30"
-OBJECT_POSE = "0.55,0,-60"
+NOMINAL_START = "0,-0.05,0.15,90,60"
+OBJECT_POSE = "0.5,0,-90"
 UDP_PORT = 5115
 FRANKA_ANGULAR_RAD_S = 2.5
 """Franka's Cartesian rotation limit."""
@@ -34,6 +34,8 @@ class Place:
     host: str = FrankaSettings.host
     port: int = UDP_PORT
     stream: Path | None = None
+    stays: bool = False
+    """Leave the arm where it is instead of bringing it to the start."""
 
 
 def make_robot(name: str, policy: Policy, place: Place, limits: Limits) -> Arm:
@@ -50,7 +52,7 @@ def make_robot(name: str, policy: Policy, place: Place, limits: Limits) -> Arm:
     frame = TaskFrame(base_x, base_y, float(np.deg2rad(yaw)))
     start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(angles[0]), np.asarray(angles[1]))
     reach = check_reach(policy, start, frame, limits, FRANKA_HAND_M)
-    return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, reach.q)
+    return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, None if place.stays else reach.q)
 
 
 def base_limits(name: str) -> Limits:

@@ -11,10 +11,10 @@ import numpy as np
 from real2sim_jax.robot.arms import Arm, ArmState, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
-from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, command, forced_opening
+from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, forced_opening
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.safety import EmergencyStop, StateGuard, Watchdog
-from real2sim_jax.robot.scalar import Forward, floats, rotvec
+from real2sim_jax.robot.scalar import Forward, command, floats, rotvec
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,11 @@ class Controller:
         position, wxyz = floats(state.position), floats(state.wxyz)
         # Damaged weights can overflow; the limits turn what comes of it into a stop.
         with np.errstate(all="ignore"):
-            action = self.forward.act(state.time, position, wxyz, state.opening)
-            linear, angular, opening = command(np.asarray(action, float))
+            linear, angular, opening = command(self.forward.act(state.time, position, wxyz, state.opening))
         policy_s = time.perf_counter() - start
         if self.real_time and policy_s > self.limits.policy_timeout_s:
             return self.brake(state, f"the policy took {1000 * policy_s:.0f} ms")
-        opening = forced_opening(self.policy.action, state.time, float(opening), self.policy.dt)
+        opening = forced_opening(self.policy.action, state.time, opening, self.policy.dt)
         wanted = Command(linear, angular, opening, self.limits.grip_force_n)
         if not (isfinite(sum(linear)) and isfinite(sum(angular)) and isfinite(opening)):
             return self.brake(state, "a policy output that is not finite")
@@ -101,14 +100,15 @@ def run(
     *,
     real_time: bool = False,
     button: EmergencyStop | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Drive an arm for a number of control periods, brake, and stop it, whatever happens.
 
-    `on_step` gets every step after it was sent. With `real_time` the loop keeps the policy's period by the clock, the
-    policy's time is limited, and a watchdog stops the arm when the loop hangs. The button ends the run by braking.
+    `on_step` gets every step after it was sent. With `real_time` the loop keeps the policy's period by the clock, in s,
+    the policy's time is limited, and a watchdog stops the arm when the loop hangs. The button ends the run by braking.
     """
     controller.real_time = real_time
-    loop = _Loop(controller, arm, on_step or (lambda step: None), button or EmergencyStop())
+    loop = _Loop(controller, arm, on_step or (lambda step: None), button or EmergencyStop(), clock)
     try:
         with contextlib.ExitStack() as stack:
             if real_time:
@@ -127,12 +127,19 @@ def run(
 class _Loop:
     """One run in the making."""
 
-    def __init__(self, controller: Controller, arm: Arm, on_step: Callable[[Step], None], button: EmergencyStop):
-        self.controller, self.arm, self.on_step, self.button = controller, arm, on_step, button
+    def __init__(
+        self,
+        controller: Controller,
+        arm: Arm,
+        on_step: Callable[[Step], None],
+        button: EmergencyStop,
+        clock: Callable[[], float],
+    ):
+        self.controller, self.arm, self.on_step, self.button, self.clock = controller, arm, on_step, button, clock
         self.watchdog: Watchdog | None = None
         self.done = 0
         self.reason = ""
-        self._next = time.monotonic()
+        self._next = clock()
 
     def follow(self, steps: int) -> None:
         """Follow the policy until it is through or something ends it; then `reason` says what."""
@@ -163,7 +170,7 @@ class _Loop:
         """Sleep until the next period; a loop that is late by more than the time-out ends itself."""
         # Against the start and not the last step: single late steps do not add up.
         self._next += self.controller.policy.dt
-        left = self._next - time.monotonic()
+        left = self._next - self.clock()
         if left < -self.controller.limits.command_timeout_s:
             self.button.press(f"the control loop was {-left:.2f} s late")
         time.sleep(max(0.0, left))

@@ -22,8 +22,8 @@ STIFFNESS_NM_RAD = (600.0, 600.0, 600.0, 600.0, 250.0, 150.0, 50.0)
 COLLISION_NM, COLLISION_N = 60.0, 60.0
 """Torque and force at which the arm stops by itself."""
 HAND_WIDTH_M, HAND_SPEED_M_S, GRASP_STEP_M = 0.08, 0.1, 0.005
-APPROACH_SHARE = 0.1
-"""Share of Franka's own dynamics with which the start posture is approached."""
+APPROACH_SHARE, THERE_RAD, APPROACH_S = 0.25, 0.002, 60.0
+"""Share of the joints' speeds with which the start posture is approached, how exactly, and how long that may take."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,23 @@ class FrankaSettings:
     has_real_time_kernel: bool = False
     """Ask for real-time scheduling, as Franka recommends; fails on an ordinary kernel."""
     has_gripper: bool = True
-    approach: bool = True
-    """Move to the given start posture first; otherwise start where the arm is."""
 
 
 class FrankaArm:
     """See the module; ArmError when franky is absent, the arm cannot be reached or reports an error."""
 
-    def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray):
-        """Connect and start the threads; q (7,) rad is the start posture."""
+    def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray | None):
+        """Connect, start the threads and go to the start posture q (7,) rad; None stays where the arm is."""
         self.frame, self.chain, self.limits = frame, chain, limits
         self._franky, self._robot = _connect(settings)
-        if settings.approach:
-            self._approach(q)
         here = np.array(self._robot.state.q)
         self.tracker, self._joints = JointTracker(chain, limits.joints, here, PERIOD_S), here
+        self._first = self.tracker.q if q is None else q
         self._command, self._command_time = Command(np.zeros(3), np.zeros(3), 0.04), 0.0
+        self._start = 0.0
         self._state: ArmState | None = None
-        self._stopping, self._fault, self._width = threading.Event(), "", HAND_WIDTH_M
-        self._start = time.monotonic()
+        self._stopping, self._there = threading.Event(), threading.Event()
+        self._fault, self._width = "", HAND_WIDTH_M
         self.tracking_rad: list[float] = []
         """Largest joint error of the arm against its limited reference, one per period."""
         self.tracking_m: list[float] = []
@@ -63,6 +61,7 @@ class FrankaArm:
             self._threads.append(threading.Thread(target=self._grip, args=(gripper,), daemon=True))
         for thread in self._threads:
             thread.start()
+        self._wait_for_start()
 
     def read(self) -> ArmState | None:
         """Return the newest measured state in the task frame; ArmError once the arm has failed."""
@@ -81,10 +80,20 @@ class FrankaArm:
             if thread is not threading.current_thread():
                 thread.join(timeout=3.0)
 
-    def _approach(self, q: np.ndarray) -> None:
-        factor = self._franky.RelativeDynamicsFactor(APPROACH_SHARE, APPROACH_SHARE, APPROACH_SHARE)
-        target = self._franky.JointMotion(self._franky.JointState(list(q)), relative_dynamics_factor=factor)
-        self._guarded(lambda: self._robot.move(target))
+    def clock(self) -> float:
+        """Return the arm's own time in s since it was at its start posture, as last measured."""
+        return self._state.time if self._state is not None else 0.0
+
+    def _wait_for_start(self) -> None:
+        try:
+            is_there = self._there.wait(APPROACH_S)
+        except BaseException:
+            # Ctrl-C while the arm is moving: it must not go on alone.
+            self.stop()
+            raise
+        if self._fault or not is_there:
+            self.stop()
+            raise ArmError(f"franka: {self._fault or f'not at the start posture after {APPROACH_S:g} s'}")
 
     def _drive(self) -> None:
         """Feed the arm; whatever goes wrong becomes the fault that `read` reports."""
@@ -94,23 +103,30 @@ class FrankaArm:
                 self._follow(tracker)
         except Exception as error:
             self._fault = self._fault or _one_line(error)
+        finally:
+            self._there.set()
 
     def _follow(self, tracker: Any) -> None:
-        wake = time.monotonic()
+        due = self._robot.state.time.to_sec()
         while not (self._stopping.is_set() and not self.tracker.dq.any()):
-            q, dq = self._next_target()
-            tracker.set_target(q, dq)
-            self._measure(tracker)
+            tracker.set_target(*self._next_target())
+            self._measure()
+            due += PERIOD_S
+            # By the arm's own clock: that of a simulated arm on a busy machine is slow.
+            while (left := due - self._robot.state.time.to_sec()) > 0.0 and self._robot.is_in_control:
+                time.sleep(left)
             if not self._robot.is_in_control:
                 self._fault = "the arm ended the motion by itself (reflex, limit or emergency button)"
                 return
-            wake += PERIOD_S
-            time.sleep(max(0.0, wake - time.monotonic()))
         # A target speed that is not zero would let the arm drift on.
         tracker.set_target(self.tracker.q, np.zeros(7))
         time.sleep(0.2)
 
     def _next_target(self) -> tuple[np.ndarray, np.ndarray]:
+        if not self._there.is_set() and not self._stopping.is_set():
+            if np.abs(self.tracker.q - self._first).max() < THERE_RAD:
+                self._begin()
+            return self.tracker.go(self._first, APPROACH_SHARE)
         is_late = time.monotonic() - self._command_time > self.limits.command_timeout_s
         if self._stopping.is_set() or is_late:
             return self.tracker.brake()
@@ -118,13 +134,22 @@ class FrankaArm:
         linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
         return self.tracker.step(linear, angular, self._joints)
 
-    def _measure(self, tracker: Any) -> None:
-        self._joints = q = np.array(tracker.current_joint_state.position)
+    def _begin(self) -> None:
+        """Let time and measurements begin: the arm is at its start posture."""
+        self._start = self._robot.state.time.to_sec()
+        self.tracking_rad.clear()
+        self.tracking_m.clear()
+        self._measure()
+        self._there.set()
+
+    def _measure(self) -> None:
+        state = self._robot.state
+        self._joints = q = np.array(state.q)
         pose = self.chain.frames(q)[7]
         self.tracking_rad.append(float(np.abs(q - self.tracker.q).max()))
         self.tracking_m.append(float(np.linalg.norm(pose[:3, 3] - self.tracker.pose[:3, 3])))
         place = self.frame.from_base(pose[:3, 3], wxyz_from_matrix(pose[:3, :3]))
-        self._state = ArmState(time.monotonic() - self._start, *place, opening_of(self._width))
+        self._state = ArmState(state.time.to_sec() - self._start, *place, opening_of(self._width))
 
     def _grip(self, gripper: Any) -> None:
         """Open and close as commanded: a grasp when the fingers shall close, a move when they shall open."""

@@ -32,26 +32,26 @@ class Chain:
     _fixed: np.ndarray = field(init=False, repr=False, default_factory=lambda: _fixed_parts())
 
     def frames(self, q: np.ndarray) -> np.ndarray:
-        """Return the poses (8, 4, 4) of the seven joints' frames and of the gripper in the base frame, for q (7,)."""
+        """Return the poses (..., 8, 4, 4) of the joints' frames and the gripper's in the base frame, for q (..., 7)."""
         c, s = np.cos(q), np.sin(q)
-        turns = np.zeros((7, 4, 4))
-        turns[:, 0, 0], turns[:, 0, 1], turns[:, 1, 0], turns[:, 1, 1] = c, -s, s, c
-        turns[:, 2, 2] = turns[:, 3, 3] = 1.0
-        steps, frames = self._fixed @ turns, np.empty((8, 4, 4))
-        frames[0] = steps[0]
+        turns = np.zeros((*q.shape, 4, 4))
+        turns[..., 0, 0], turns[..., 0, 1], turns[..., 1, 0], turns[..., 1, 1] = c, -s, s, c
+        turns[..., 2, 2] = turns[..., 3, 3] = 1.0
+        steps, frames = self._fixed @ turns, np.empty((*q.shape[:-1], 8, 4, 4))
+        frames[..., 0, :, :] = steps[..., 0, :, :]
         for i in range(1, 7):
-            frames[i] = frames[i - 1] @ steps[i]
-        frames[7] = frames[6] @ self._tool()
+            frames[..., i, :, :] = frames[..., i - 1, :, :] @ steps[..., i, :, :]
+        frames[..., 7, :, :] = frames[..., 6, :, :] @ self._tool()
         return frames
 
     def jacobian(self, frames: np.ndarray) -> np.ndarray:
-        """Return the gripper frame's Jacobian (6, 7), linear above angular, in base axes, for the joints' frames."""
-        axes, origins = frames[:7, :3, 2], frames[:7, :3, 3]
-        arms = frames[7, :3, 3] - origins
+        """Return the gripper frame's Jacobian (..., 6, 7), linear above angular, in base axes, for the frames."""
+        axes, origins = frames[..., :7, :3, 2], frames[..., :7, :3, 3]
+        arms = frames[..., 7:, :3, 3] - origins
         # Written out: numpy's cross product costs more than the rest of this function.
-        x, y, z = axes.T
-        a, b, c = arms.T
-        return np.stack([y * c - z * b, z * a - x * c, x * b - y * a, x, y, z])
+        x, y, z = axes[..., 0], axes[..., 1], axes[..., 2]
+        a, b, c = arms[..., 0], arms[..., 1], arms[..., 2]
+        return np.stack([y * c - z * b, z * a - x * c, x * b - y * a, x, y, z], axis=-2)
 
     def _tool(self) -> np.ndarray:
         angle = HAND_TURN_RAD + np.pi * self.flipped
@@ -65,14 +65,21 @@ class Chain:
 class TaskFrame:
     """Where the task frame stands in the robot's base frame: the standing object's place and the turn of its axes."""
 
-    x_m: float = 0.55
+    x_m: float = 0.5
     y_m: float = 0.0
-    yaw_rad: float = -np.pi / 3
-    """With the default the arm reaches more of the benchmark's start poses than with the task's y straight ahead."""
+    yaw_rad: float = -np.pi / 2
+    """With the default the task's y points straight away from the robot; most of the benchmark's ways can be gone."""
 
     def to_base(self, position: np.ndarray, wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a pose of the task frame, position (3,) m and orientation (4,), in the base frame."""
         return self.turned(position) + np.array([self.x_m, self.y_m, 0.0]), multiply(self._wxyz(1.0), np.asarray(wxyz))
+
+    def pose_to_base(self, position: np.ndarray, wxyz: np.ndarray) -> np.ndarray:
+        """Return the same pose as a matrix (4, 4) in the base frame."""
+        place, turn = self.to_base(position, wxyz)
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = matrix_from_wxyz(turn), place
+        return pose
 
     def from_base(self, position: np.ndarray, wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a pose of the base frame in the task frame."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from real2sim_jax.robot.arms import ArmState
 from real2sim_jax.robot.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.robot.scalar import Vector, floats
 
 # The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.
 PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M, PALM_BACK_M = 0.0315, 0.102, -0.0816, -0.1736
@@ -101,9 +102,9 @@ def lowest_point(wxyz: np.ndarray) -> float:
     return lowest_along(up_in_gripper(wxyz))
 
 
-def up_in_gripper(wxyz: np.ndarray | list[float]) -> tuple[float, float, float]:
+def up_in_gripper(wxyz: Vector) -> tuple[float, float, float]:
     """Return the world's up (3,) in the axes of a gripper of orientation (4,)."""
-    w, x, y, z = (float(part) for part in wxyz)
+    w, x, y, z = floats(wxyz)
     return 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
 
 
@@ -115,7 +116,7 @@ def lowest_along(up: tuple[float, float, float]) -> float:
 
 def is_usable(state: ArmState) -> bool:
     """Whether a measured state is finite and its orientation a unit quaternion to 1 %."""
-    numbers = (state.time, *map(float, state.position), *map(float, state.wxyz), state.opening)
+    numbers = (state.time, *floats(state.position), *floats(state.wxyz), state.opening)
     # Comparisons with NaN are false; a squared norm outside 0.98..1.02 is a norm off by 1 %.
     if not all(-1e6 < number < 1e6 for number in numbers):
         return False

@@ -54,8 +54,9 @@ class Limiter:
         linear = shortened(linear, self.limits.linear_m_s)
         angular = shortened(angular, self.limits.angular_rad_s)
         path = _Path(state, self.limits, self.dt, self._drops)
-        next_twist = self._towards(path.slid(Twist(linear, angular)))
-        if not path.is_free(next_twist):
+        slid = path.slid(Twist(linear, angular))
+        next_twist = self._towards(slid)
+        if not (path.is_cleared and next_twist == slid) and not path.is_free(next_twist):
             next_twist = self._towards(Twist())
         self.last, self.opening = next_twist, min(max(float(wanted.opening), 0.0), self.limits.opening_m)
         return self._command(self.opening, wanted.force)
@@ -94,6 +95,8 @@ class _Path:
         self.low = [min(a, b) for a, b in zip(limits.workspace_low_m, self.position, strict=True)]
         self.high = [max(a, b) for a, b in zip(limits.workspace_high_m, self.position, strict=True)]
         self.floor = min(limits.table_clearance_m, self.position[2] + self.lowest)
+        self.is_cleared = False
+        """Whether what `slid` returned is known to be free."""
 
     def slid(self, twist: Twist) -> Twist:
         """Return the twist without what leads out of the workspace or into the table."""
@@ -106,6 +109,7 @@ class _Path:
         if linear[2] < needed and needed > 0.0:
             # The rotation would push the gripper into the table: leave it out rather than climb unasked.
             angular, needed = ZERO, self._needed_climb(linear, ZERO)
+        self.is_cleared = linear[2] >= needed
         linear[2] = max(linear[2], min(needed, 0.0))
         return Twist(linear, angular)
 

@@ -10,7 +10,7 @@ from math import atan2, atanh, cos, pi, sin, sqrt
 import numpy as np
 
 from real2sim_jax.robot.guide import SATURATION
-from real2sim_jax.robot.observation import EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
+from real2sim_jax.robot.observation import EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
 from real2sim_jax.robot.policy import Policy
 
 Vector = Sequence[float] | np.ndarray
@@ -38,6 +38,14 @@ def rotvec(wxyz: Vector) -> tuple[float, float, float]:
     squared = x * x + y * y + z * z
     scale = 2.0 / w if squared < 1e-8 else 2.0 * atan2(norm := sqrt(squared), w) / norm
     return scale * x, scale * y, scale * z
+
+
+def command(action: Vector) -> tuple[list[float], list[float], float]:
+    """Return the twist, m/s and rad/s, and the finger opening in m that an action (7,) asks for."""
+    x, y, z, a, b, c, grip = floats(action)
+    linear = [MAX_LINEAR_M_S * x, MAX_LINEAR_M_S * y, MAX_LINEAR_M_S * z]
+    angular = [MAX_ANGULAR_RAD_S * a, MAX_ANGULAR_RAD_S * b, MAX_ANGULAR_RAD_S * c]
+    return linear, angular, MAX_OPENING_M * 0.5 * (grip + 1.0)
 
 
 class Forward:

@@ -11,6 +11,8 @@ from real2sim_jax.robot.limits import JointLimits
 
 FEEDBACK_HZ = 12.0
 """How fast an error of the pose is taken back, 1/s."""
+GOING_HZ = 3.0
+"""How fast joints come to rest at where they are sent, 1/s."""
 LEASH_M, LEASH_RAD = 0.03, 0.2
 DAMPING, SINGULAR_DAMPING = 0.005, 0.1
 GIVE_RAD, YIELD_HZ = 0.04, 15.0
@@ -56,6 +58,12 @@ class JointTracker:
         self._move_target(share * twist)
         wanted = self._solve(jacobian, share * twist + FEEDBACK_HZ * self.error, smallest)
         self._accept(wanted if measured is None else self._yielding(wanted, measured))
+        return self.q, self.dq
+
+    def go(self, target: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        """Go straight towards joints (7,) rad at a share of the joints' speeds for one period."""
+        self._accept(_scaled(GOING_HZ * (np.asarray(target) - self.q), share * self.speed))
+        self._anchor()
         return self.q, self.dq
 
     def brake(self) -> tuple[np.ndarray, np.ndarray]:

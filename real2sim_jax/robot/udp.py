@@ -1,4 +1,4 @@
-"""Any robot over UDP on this machine: one JSON object per datagram. docs/robot.md describes the protocol.
+"""Any robot over UDP on this machine: one JSON object per datagram. docs/robots.md describes the protocol.
 
 The robot's program listens; the controller says hello to it, gets states and sends commands. Each command says for
 how long it holds: a robot that hears nothing new brakes by itself.
@@ -74,23 +74,28 @@ class UdpArm:
         except OSError as error:
             raise ArmError(f"udp: cannot send to {LOOPBACK}:{self.address[1]} ({error.strerror})") from error
 
-    def _receive(self) -> Any:
-        """Return the next datagram of the robot as JSON, a dict when it is one; None when there is none to be read."""
-        try:
-            data, sender = self._socket.recvfrom(MAX_BYTES)
-        except OSError:
-            # Nothing there, or the robot's port is closed: either way there is no state.
-            return None
-        return parsed(data) if sender == self.address else {}
+    def _receive(self) -> dict[str, Any] | None:
+        """Return the robot's next message; None when there is none to be read."""
+        got = received(self._socket)
+        return None if got is None else got[0] if got[1] == self.address else {}
 
-    def _state(self, message: Any) -> ArmState | None:
+    def _state(self, message: dict[str, Any]) -> ArmState | None:
         """Return the state in a message, unless it is none or an old one."""
-        state, sequence = state_in(message), message.get("seq") if isinstance(message, dict) else None
+        state, sequence = state_in(message), message.get("seq")
         if state is None or not isinstance(sequence, int) or sequence <= self._newest:
             return None
         self._newest = sequence
         self._first_time = state.time if self._first_time is None else self._first_time
         return ArmState(state.time - self._first_time, state.position, state.wxyz, state.opening)
+
+
+def received(link: socket.socket) -> tuple[dict[str, Any], Any] | None:
+    """Return the next message and its sender, or None: nothing is there, or the other end's port is closed."""
+    try:
+        data, sender = link.recvfrom(MAX_BYTES)
+    except OSError:
+        return None
+    return parsed(data), sender
 
 
 def parsed(data: bytes) -> dict[str, Any]:

@@ -51,6 +51,10 @@ def test_gif_films_too(tmp_path):
         (("--robot", "mujoco-gripper", "--start", "0,0,0,nan,0"), "finite"),
         (("--robot", "udp", "--port", "9"), "start its program first"),
         (("--robot", "mujoco-gripper", "--max-linear", "0"), "above 0"),
+        (("--robot", "mujoco-gripper", "--video", "a.mp4", "--arm-model", "."), "mujoco-panda"),
+        (("--robot", "mujoco-panda", "--arm-model", "."), "--video"),
+        (("--robot", "mujoco-panda", "--video", "a.mp4", "--arm-model", "absent"), "MuJoCo Menagerie"),
+        (("--arm-model", "."), "films mujoco"),
     ],
 )
 def test_wrong_inputs_are_one_line_and_code_2(policy_file, capsys, options, message):

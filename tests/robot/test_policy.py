@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.robot import observation as observation_module
+from real2sim_jax.robot import scalar
 from real2sim_jax.robot.arms import SimulatedArm
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.observation import FEATURE_SIZE, features, observation
@@ -198,3 +200,9 @@ def test_the_forward_pass_in_plain_floats_is_the_same(policy):
         wxyz, opening = wxyz / np.linalg.norm(wxyz), rng.uniform(0, 0.075)
         obs = observation(np.array(time), position, wxyz, np.array(opening))
         np.testing.assert_allclose(forward.act(time, position, wxyz, opening), policy.act(obs), atol=1e-5)
+
+
+def test_a_command_in_plain_floats_is_the_same():
+    for action in np.random.default_rng(2).uniform(-1, 1, (20, 7)):
+        for ours, theirs in zip(scalar.command(action), observation_module.command(action), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)

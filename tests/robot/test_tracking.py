@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax.robot.arms import ArmError, Command
-from real2sim_jax.robot.joints import JointArm, check_reach, postures, solve
+from real2sim_jax.robot.joints import JointArm, check_reach
 from real2sim_jax.robot.kinematics import HOME_RAD, Chain, TaskFrame, rotation_between, wxyz_from_matrix
 from real2sim_jax.robot.limits import JointLimits, Limits
+from real2sim_jax.robot.postures import pose_error, postures
 from real2sim_jax.robot.rotations import matrix_from_wxyz, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.tracking import JointTracker
 from tests.robot.conftest import random_policy
@@ -76,20 +77,46 @@ def test_a_twist_is_tracked_to_millimetres():
     assert max(errors) < 0.003
 
 
-def test_postures_reach_their_pose_with_either_side_of_the_gripper():
-    start = np.array([0.0, -0.05, 0.2]), wxyz_from_azimuth_elevation(np.array(1.5), np.array(0.6))
-    found = list(postures(start, FRAME, LIMITS, CHAIN.tool_m))
-    assert found
-    for chain, q in found:
-        position, wxyz = FRAME.from_base(chain.frames(q)[7, :3, 3], wxyz_from_matrix(chain.frames(q)[7, :3, :3]))
-        np.testing.assert_allclose(position, start[0], atol=1e-3)
-        assert abs(wxyz @ start[1]) > 1 - 1e-5
+def straight_way(count=13, step=(0.01, 0.0, 0.0)):
+    """Poses in the base frame of a gripper that points down and away and moves by a step each time."""
+    wxyz = wxyz_from_azimuth_elevation(np.array(1.5), np.array(1.0))
+    return np.stack([FRAME.pose_to_base(np.array([0.0, -0.05, 0.2]) + k * np.array(step), wxyz) for k in range(count)])
 
 
-def test_out_of_reach_is_none():
-    target = np.eye(4)
-    target[:3, 3] = 2.0, 0.0, 0.0
-    assert solve(CHAIN, target, HOME_RAD, LOW, HIGH) is None
+def test_postures_begin_a_way_with_either_side_of_the_gripper():
+    way = straight_way()
+    found = postures(way, 4, LIMITS, 1 / 12, CHAIN.tool_m)
+    assert {posture.chain.flipped for posture in found} == {False, True}
+    assert found[0].strain < 1.0 and [p.strain for p in found] == sorted(p.strain for p in found)
+    for posture in found:
+        assert np.abs(pose_error(posture.chain.frames(posture.q), way[0])).max() < 2e-3
+        assert (posture.q >= LOW).all() and (posture.q <= HIGH).all()
+
+
+def test_a_way_too_fast_for_the_joints_is_a_strain():
+    slow, fast = (postures(straight_way(step=(0.01, 0, 0)), 4, LIMITS, dt, CHAIN.tool_m)[0] for dt in (1 / 12, 1 / 200))
+    assert slow.strain < 1.0 < fast.strain
+
+
+def test_out_of_reach_is_nothing():
+    way = straight_way()
+    way[0, :3, 3] = 2.0, 0.0, 0.0
+    assert postures(way, 4, LIMITS, 1 / 12, CHAIN.tool_m) == []
+
+
+def test_going_to_joints_is_slow_and_ends_there():
+    tracker, target = JointTracker(CHAIN, LIMITS, HOME_RAD, DT), HOME_RAD + 0.4
+    speeds = [np.abs(tracker.go(target, 0.25)[1]).max() for _ in range(600)]
+    assert max(speeds) <= 0.25 * max(LIMITS.speed_rad_s) + 1e-9
+    np.testing.assert_allclose(tracker.q, target, atol=1e-3)
+
+
+def test_many_joints_at_once_are_each_on_its_own():
+    q = np.random.default_rng(0).uniform(LOW, HIGH, (2, 3, 7))
+    frames = CHAIN.frames(q)
+    for index in np.ndindex(2, 3):
+        np.testing.assert_allclose(frames[index], CHAIN.frames(q[index]), atol=1e-12)
+        np.testing.assert_allclose(CHAIN.jacobian(frames)[index], CHAIN.jacobian(frames[index]), atol=1e-12)
 
 
 def test_a_way_that_the_arm_cannot_go_is_refused_with_the_reason():

@@ -14,7 +14,7 @@ from real2sim_jax.robot.arms import ArmError, Command, SimulatedArm
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.udp import LOOPBACK, PROTOCOL, UdpArm, parsed, state_in
-from real2sim_jax.robot.udp_robot import serve
+from real2sim_jax.robot.udp_robot import serve, wanted
 
 STATE = {"protocol": PROTOCOL, "type": "state", "seq": 1, "time": 0.0, "position": [0, 0, 0.2], "opening": 0.05}
 STATE |= {"wxyz": [1, 0, 0, 0]}
@@ -66,6 +66,17 @@ def test_a_command_that_is_not_renewed_runs_out():
     time.sleep(0.3)
     assert 0.0 < first[0] < 0.03 and np.array_equal(arm.read().position, first)
     thread.join()
+
+
+@pytest.mark.parametrize("change", [{"valid_s": None}, {"linear": [0, 0]}, {"type": "stop"}, {"force": "much"}])
+def test_anything_but_a_whole_command_stops_the_robot(change):
+    robot, still = SimulatedArm((0.0, 0.0, 0.2), 0.0, 0.0, 0.01), Command((0.0,) * 3, (0.0,) * 3, 0.02)
+    whole = {"type": "command", "linear": [0.1, 0, 0], "angular": [0, 0, 0], "opening": 0.05, "force": 20, "valid_s": 1}
+    command, valid_s = wanted(whole, still)
+    assert (list(command.linear), command.opening, command.force, valid_s) == ([0.1, 0, 0], 0.05, 20, 1)
+    robot.send(command)
+    assert robot.read().position[0] == pytest.approx(0.001)
+    assert wanted(whole | change, still) == (still, 0.0)
 
 
 def test_no_robot_is_one_line():

@@ -35,6 +35,8 @@ comma := ,
 EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE))))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
+DOCS_INSTALLED := $(VENV)/.installed-docs
+VIEW_INSTALLED := $(VENV)/.installed-view
 
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
@@ -46,7 +48,7 @@ TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -89,6 +91,9 @@ states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
 
+view: $(VIEW_INSTALLED) ## fits, demonstration and policy of ACTION in 3D, in a browser
+	@$(BIN)/real2sim view $(RUNS)/$(ACTION) --seed $(SEED)
+
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
 
@@ -105,6 +110,13 @@ setup-franka: $(INSTALLED) ## franky-control, and Franka's protocol simulated, f
 
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
+
+docs: $(DOCS_INSTALLED) ## build the documentation in site/
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "written to site/index.html"
+
+docs-serve: $(DOCS_INSTALLED) ## show the documentation on 127.0.0.1 while it is written
+	@$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
 
 test: $(DEV_INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
@@ -124,7 +136,7 @@ format: $(DEV_INSTALLED) ## rewrite the code in the project's style
 check: lint test ## lint and test
 
 clean: ## remove caches; results and the virtual environment stay
-	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis site
 	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
@@ -138,6 +150,11 @@ $(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
 
 $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(DOCS_INSTALLED) $(VIEW_INSTALLED): $(VENV)/.installed-%: $(INSTALLED)
+	@echo "installing the extra $* ..."
+	@$(PIP) -e ".[$*]"
 	@touch $@
 
 $(BIN)/python:

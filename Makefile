@@ -112,11 +112,11 @@ info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
 
 docs: $(DOCS_INSTALLED) ## build the documentation in site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "written to site/index.html"
 
 docs-serve: $(DOCS_INSTALLED) ## show the documentation on 127.0.0.1 while it is written
-	@$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
 
 test: $(DEV_INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)

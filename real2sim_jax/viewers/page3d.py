@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import write_text
-from real2sim_jax.viewers.stage import Film, Scene
+from real2sim_jax.viewers.stage import Body, Film, Scene
 
 HOST = "127.0.0.1"
 UPRIGHT = (np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0)
@@ -20,7 +21,6 @@ FIELD_OF_VIEW_RAD = np.deg2rad(40.0)
 ELEVATION_RAD = np.deg2rad(25.0)
 ASPECT = 16.0 / 9.0
 """Of the window that the first view is meant for."""
-FILM_HEIGHT_M = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,16 @@ def _server(port: int) -> Any:
         import viser
     except ImportError as error:
         raise UserError("the 3D page needs viser: pip install 'real2sim-jax[view]', or use `make view`") from error
-    server = viser.ViserServer(host=HOST, port=port, verbose=False)
+    # viser prints a banner, whatever it is told.
+    with redirect_stdout(StringIO()):
+        server = viser.ViserServer(host=HOST, port=port, verbose=False)
+    # A page may ask viser for a tunnel that makes it public: this one stays on this machine.
+    server.request_share_url = lambda *_, **__: None
     try:
         yield server
     finally:
-        server.stop()
+        with redirect_stdout(StringIO()):
+            server.stop()
 
 
 def _build(server: Any, scenes: Sequence[Scene]) -> Callable[[int], None]:
@@ -115,15 +120,16 @@ def _add_scene(server: Any, root: str, scene: Scene) -> list[Callable[[int], Non
     )
     server.scene.add_label(f"{root}/title", scene.title, position=(middle[0], low[1], 0.0), anchor="top-center")
     movers = [_add_body(server, root, body) for body in scene.bodies]
-    return movers if scene.film is None else [*movers, _add_film(server, root, scene.film, (middle[0], high[1]))]
+    foot = middle[0], high[1]
+    return movers if scene.film is None else [*movers, _add_film(server, root, scene.film, foot, float(size[0]))]
 
 
-def _add_body(server: Any, root: str, body: Any) -> Callable[[int], None]:
-    name = f"{root}/{body.name}"
+def _add_body(server: Any, root: str, body: Body) -> Callable[[int], None]:
+    name, look = f"{root}/{body.name}", {"color": body.colour, "opacity": body.opacity if body.opacity < 1.0 else None}
     if body.shape == "box":
-        handle = server.scene.add_box(name, body.colour, body.size)
+        handle = server.scene.add_box(name, dimensions=body.size, **look)
     else:
-        handle = server.scene.add_cylinder(name, body.size[0] / 2.0, body.size[2], body.colour)
+        handle = server.scene.add_cylinder(name, radius=body.size[0] / 2.0, height=body.size[2], **look)
 
     def move(i: int) -> None:
         handle.position, handle.wxyz = body.position[i], body.wxyz[i]
@@ -131,10 +137,10 @@ def _add_body(server: Any, root: str, body: Any) -> Callable[[int], None]:
     return move
 
 
-def _add_film(server: Any, root: str, film: Film, foot: tuple[float, float]) -> Callable[[int], None]:
-    height, width = film.frames[0].shape[:2]
-    size = FILM_HEIGHT_M * width / height, FILM_HEIGHT_M
-    place = (foot[0], foot[1], FILM_HEIGHT_M / 2.0)
+def _add_film(server: Any, root: str, film: Film, foot: tuple[float, float], width: float) -> Callable[[int], None]:
+    """Stand the film, as broad as its scene, behind it; foot: x, y m of its lower edge's middle."""
+    height = width * film.frames[0].shape[0] / film.frames[0].shape[1]
+    size, place = (width, height), (*foot, height / 2.0)
     handle = server.scene.add_image(
         f"{root}/film", film.frames[0], *size, format="jpeg", jpeg_quality=80, wxyz=UPRIGHT, position=place
     )

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import jax
 import numpy as np
 
 from real2sim_jax.demonstrations import DemonstrationConfig
@@ -18,12 +17,14 @@ from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTE
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.viewers.fit import COLOURS
-from real2sim_jax.viewers.rollout import FINGER, OBJECTS, PALM
+from real2sim_jax.viewers.rollout import FINGER, PALM
 
 Colour = tuple[int, int, int]
 NAMES = ("hand", "moved", "anchor")
 GAP_M = 0.2
 """Between neighbouring scenes."""
+HAND_OPACITY = 0.6
+"""A forearm hides what it holds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Body:
     """(K, 3) m, centre."""
     wxyz: np.ndarray
     """(K, 4)."""
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def frames_at(track: CuboidTrack, times: np.ndarray, config: DemonstrationConfig
 def video_scene(title: str, track: CuboidTrack, times: np.ndarray, film: Sequence[np.ndarray] = ()) -> Scene:
     """Return the fitted cuboids at times (K,) s; `film` has a picture for each valid frame, or none at all."""
     frames, valid = frames_at(track, times), np.flatnonzero(np.asarray(track.valid, bool))
-    bodies = _cuboids(np.asarray(track.half_extents), np.asarray(track.position)[frames], np.asarray(track.wxyz)[frames])
+    bodies = _cuboids(
+        np.asarray(track.half_extents), np.asarray(track.position)[frames], np.asarray(track.wxyz)[frames]
+    )
     if not len(film):
         return Scene(title, bodies)
     shown = np.clip(np.searchsorted(valid, frames), 0, len(film) - 1)
@@ -119,18 +123,20 @@ def demonstration_scene(title: str, demonstration: Demonstration, times: np.ndar
 
 def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scene:
     """Return an episode's gripper and cylinders at times (K,) s, in the task frame."""
-    trajectory = jax.tree.map(np.asarray, trajectory)
     rows = _rows(times, float(trajectory.dt), len(trajectory.opening))
+    position, wxyz = np.asarray(trajectory.object_position)[rows], np.asarray(trajectory.object_wxyz)[rows]
     objects = [
         Body(
             NAMES[MOVED + i],
             "cylinder",
             (2.0 * float(radius), 2.0 * float(radius), float(height)),
-            OBJECTS[i],
-            trajectory.object_position[rows, i],
-            trajectory.object_wxyz[rows, i],
+            COLOURS[MOVED + i],
+            position[:, i],
+            wxyz[:, i],
         )
-        for i, (radius, height) in enumerate(zip(trajectory.radii, trajectory.heights, strict=True))
+        for i, (radius, height) in enumerate(
+            zip(np.asarray(trajectory.radii), np.asarray(trajectory.heights), strict=True)
+        )
     ]
     return Scene(title, (*objects, *_gripper(trajectory, rows)))
 
@@ -151,7 +157,16 @@ def _cuboids(half: np.ndarray, position: np.ndarray, wxyz: np.ndarray) -> tuple[
     """The bodies of half extents (B, 3) m at position (K, B, 3) m, of the hand its tip, and wxyz (K, B, 4)."""
     centres = np.asarray(body_centres(half, position, wxyz))
     return tuple(
-        Body(NAMES[b], "box", _full(half[b]), COLOURS[b], centres[:, b], wxyz[:, b]) for b in range(HAND, len(half))
+        Body(
+            NAMES[b],
+            "box",
+            _full(half[b]),
+            COLOURS[b],
+            centres[:, b],
+            wxyz[:, b],
+            HAND_OPACITY if b == HAND else 1.0,
+        )
+        for b in range(len(half))
     )
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 BINARY = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
 FLAGS = ("--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-extensions")
 needs_chromium = pytest.mark.skipif(BINARY is None, reason="needs chromium")
 
 
@@ -32,12 +33,22 @@ class Page:
     def call(self, method, **parameters):
         self._number += 1
         self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
-        while True:
-            message = json.loads(self._socket.recv(timeout=120))
-            if message.get("id") == self._number:
-                assert "error" not in message, message
-                return message["result"]
+        while (message := self._receive()).get("id") != self._number:
+            pass
+        assert "error" not in message, message
+        return message["result"]
+
+    def open(self, address):
+        """Go to an address and wait until its document has loaded."""
+        self.call("Page.navigate", url=address)
+        while self._receive().get("method") != "Page.loadEventFired":
+            pass
+
+    def _receive(self):
+        message = json.loads(self._socket.recv(timeout=180))
+        if "method" in message:
             self._note(message["method"], message["params"])
+        return message
 
     def _note(self, method, parameters):
         if method == "Runtime.exceptionThrown":
@@ -58,22 +69,30 @@ class Page:
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
-    def wait_for(self, condition, seconds=60.0):
-        """The first picture for which the condition holds, or the last one within the time."""
+    def wait_for(self, condition, seconds=180.0):
+        """Return once a function without arguments says yes; an error after that time."""
         until = time.monotonic() + seconds
-        while not condition(picture := self.picture()) and time.monotonic() < until:
-            time.sleep(0.5)
-        return picture
+        while not condition():
+            assert time.monotonic() < until, "the page does not get there"
+            time.sleep(0.2)
 
 
 @contextmanager
 def page_at(address, size=(960, 540)):
-    """A page of this size in px that has begun to load the address."""
+    """A page of this size in px at an address."""
     from websockets.sync.client import connect
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         window = f"--window-size={size[0]},{size[1]}"
-        command = [BINARY, *FLAGS, window, "--remote-debugging-port=0", f"--user-data-dir={home}", "about:blank"]
+        command = [
+            BINARY,
+            *FLAGS,
+            *QUIET,
+            window,
+            "--remote-debugging-port=0",
+            f"--user-data-dir={home}",
+            "about:blank",
+        ]
         environment = {**os.environ, "HOME": home}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -81,7 +100,7 @@ def page_at(address, size=(960, 540)):
                 page = Page(socket)
                 page.call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1],
                           deviceScaleFactor=1, mobile=False)  # fmt: skip
-                page.call("Page.navigate", url=address)
+                page.open(address)
                 yield page
         finally:
             process.terminate()

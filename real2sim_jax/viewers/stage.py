@@ -125,6 +125,7 @@ def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scen
     """Return an episode's gripper and cylinders at times (K,) s, in the task frame."""
     rows = _rows(times, float(trajectory.dt), len(trajectory.opening))
     position, wxyz = np.asarray(trajectory.object_position)[rows], np.asarray(trajectory.object_wxyz)[rows]
+    sizes = zip(np.asarray(trajectory.radii), np.asarray(trajectory.heights), strict=True)
     objects = [
         Body(
             NAMES[MOVED + i],
@@ -134,9 +135,7 @@ def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scen
             position[:, i],
             wxyz[:, i],
         )
-        for i, (radius, height) in enumerate(
-            zip(np.asarray(trajectory.radii), np.asarray(trajectory.heights), strict=True)
-        )
+        for i, (radius, height) in enumerate(sizes)
     ]
     return Scene(title, (*objects, *_gripper(trajectory, rows)))
 

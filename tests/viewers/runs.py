@@ -14,8 +14,8 @@ from real2sim_jax.viewers.gif import save_gif
 POLICY = Path(__file__).parents[2] / "experiments" / "skills" / "results" / "pick_up" / "seed0" / "policy.npz"
 FRAMES, DT = 24, 1.0 / 12.0
 HALF = np.float32([[0.03, 0.03, 0.1], [0.05, 0.04, 0.04], [0.06, 0.06, 0.06]])
-FILM = (200, 40, 160)
-"""A colour that no body has."""
+FILM = (90, 90, 90)
+"""Grey: it does not change the hue of a hand that is seen through."""
 
 
 def poses(samples, scale=1.0):

@@ -122,12 +122,13 @@ def test_the_served_page_plays_and_asks_nobody_else(folder, scenes):
             address = next(word.rstrip(";") for line in process.stdout for word in line.split() if "http://" in word)
             assert address.startswith("http://127.0.0.1:")
             with page_at(address, SIZE) as page:
-                body, centre = places(scenes, 0, 0)["anchor"]
-                place = Projection(scenes, canvas_of(page))(centre)
-                page.wait_for(lambda: shows(page.picture(), place, body.colour))
-                slider = "Number(document.querySelector('.mantine-Slider-root input').value)"
-                first = page.run(slider)
-                page.wait_for(lambda: page.run(slider) != first)
+                project, bodies = Projection(scenes, canvas_of(page)), places(scenes, 0, 0)
+                (anchor, stands), (moved, starts) = bodies["anchor"], bodies["moved"]
+                page.wait_for(lambda: shows(page.picture(), project(stands), anchor.colour))
+                # Time goes round and round: the moved object is where it starts, and then is not.
+                page.wait_for(lambda: shows(page.picture(), project(starts), moved.colour))
+                page.wait_for(lambda: not shows(page.picture(), project(starts), moved.colour))
+                assert page.run("Number(document.querySelector('.mantine-Slider-root input').value)") > 0.0
                 assert page.errors == []
                 own = (address, address.replace("http", "ws"), "data:", "blob:")
                 assert [url for url in page.requests if not url.startswith(own)] == []

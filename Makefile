@@ -36,6 +36,8 @@ comma := ,
 EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(if $(RAY),ray)))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
+DOCS_INSTALLED := $(VENV)/.installed-docs
+VIEW_INSTALLED := $(VENV)/.installed-view
 
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
@@ -52,7 +54,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills arm back-ends sweep studies-quick speed replay setup-franka info test test-slow lint format check clean clean-all
+.PHONY: help install train fit benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -98,6 +100,9 @@ states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
 
+view: $(VIEW_INSTALLED) ## fits, demonstration and policy of ACTION in 3D, in a browser
+	@$(BIN)/real2sim view $(RUNS)/$(ACTION) --seed $(SEED)
+
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
 	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
 
@@ -124,6 +129,13 @@ setup-franka: $(FRANKA)/fr3.xml ## franky-control, and Franka's protocol simulat
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
 
+docs: $(DOCS_INSTALLED) ## build the documentation in site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "written to site/index.html"
+
+docs-serve: $(DOCS_INSTALLED) ## show the documentation on 127.0.0.1 while it is written
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
 test: $(DEV_INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
 
@@ -142,7 +154,7 @@ format: $(DEV_INSTALLED) ## rewrite the code in the project's style
 check: lint test ## lint and test
 
 clean: ## remove caches; results and the virtual environment stay
-	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis site
 	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
@@ -165,6 +177,10 @@ $(FRANKA)/fr3.xml: tests/robot/make_fr3_model.py $(INSTALLED)
 	@$(PYTHON) -m venv $(FRANKA)
 	@$(FRANKA)/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
 	@$(FRANKA)/bin/python tests/robot/make_fr3_model.py $@
+$(DOCS_INSTALLED) $(VIEW_INSTALLED): $(VENV)/.installed-%: $(INSTALLED)
+	@echo "installing the extra $* ..."
+	@$(PIP) -e ".[$*]"
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

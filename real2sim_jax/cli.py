@@ -1,4 +1,4 @@
-"""`real2sim fit | evaluate-states | train | benchmark | compare | sweep | run | export | replay | info`."""
+"""`real2sim fit | evaluate-states | train | benchmark | compare | sweep | run | export | replay | view | info`."""
 
 import os
 import sys
@@ -17,6 +17,7 @@ from real2sim_jax.commands.replay import Replay
 from real2sim_jax.commands.robot import Export, Run
 from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
+from real2sim_jax.commands.view import View
 from real2sim_jax.errors import UserError
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
@@ -31,6 +32,7 @@ Command = (
     | Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

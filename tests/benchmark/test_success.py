@@ -237,7 +237,7 @@ def random_episode(action, rng):
 def test_agrees_with_a_plain_reading(name):
     action = ACTIONS[name]
     rng = np.random.default_rng(action.class_id)
-    episodes = [random_episode(action, rng) for _ in range(300)]
+    episodes = [random_episode(action, rng) for _ in range(500)]
     found = jax.jit(jax.vmap(lambda t: judge(action, t)))(stack(episodes))
     hands = np.array([plain_hand(action, t) for t in episodes])
     objects = np.array([plain_object(action, t) for t in episodes])

@@ -24,8 +24,8 @@ from real2sim_jax.types import BoxTrack, Camera, CuboidTrack, Demonstration
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 TEXTS = {path: path.read_text() for path in PAGES}
-README, FORMATS, OWN_VIDEOS = (
-    TEXTS[REPOSITORY / name] for name in ("README.md", "docs/formats.md", "docs/own_videos.md")
+README, FORMATS, OWN_TRACKS = (
+    TEXTS[REPOSITORY / name] for name in ("README.md", "docs/formats.md", "docs/own_tracks.md")
 )
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 
@@ -75,7 +75,7 @@ def slugs(text):
 
 
 def block(language):
-    found = re.search(rf"```{language}\n(.*?)```", OWN_VIDEOS, re.DOTALL)
+    found = re.search(rf"```{language}\n(.*?)```", OWN_TRACKS, re.DOTALL)
     assert found is not None
     return found[1]
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -55,9 +55,9 @@ def save_page(path: str | Path, scenes: Sequence[Scene], times: np.ndarray) -> N
 
 
 def serve_page(scenes: Sequence[Scene], times: np.ndarray, port: int, opened: Callable[[str], None]) -> None:
-    """Serve the scenes with a play button and a time slider until interrupted; `opened` gets the page's address.
+    """Serve the scenes with a play button and a time slider until Ctrl-C; `opened` gets the page's address.
 
-    UserError without viser, or where the port is taken.
+    A taken port gives way to the next free one. UserError without viser.
     """
     with _server(port) as server:
         show = _build(server, scenes)
@@ -66,10 +66,12 @@ def serve_page(scenes: Sequence[Scene], times: np.ndarray, port: int, opened: Ca
         slider = server.gui.add_slider("time [s]", 0.0, float(times[-1]), step, 0.0)
         slider.on_update(lambda _: show(int(np.argmin(np.abs(times - slider.value)))))
         opened(f"http://{HOST}:{server.get_port()}")
-        while True:
-            time.sleep(step)
-            if playing.value:
-                slider.value = 0.0 if slider.value >= times[-1] - 0.5 * step else slider.value + step
+        # That is how it ends.
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(step)
+                if playing.value:
+                    slider.value = 0.0 if slider.value >= times[-1] - 0.5 * step else slider.value + step
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The 3D page in a browser: no error, no request to anywhere, and the bodies where they must be."""
 
 import colorsys
+import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +136,18 @@ def test_the_served_page_plays_and_asks_nobody_else(folder, scenes):
                 assert [url for url in page.requests if not url.startswith(own)] == []
         finally:
             process.terminate()
+
+
+def test_ctrl_c_ends_the_served_page_well(folder, monkeypatch, capsys):
+    steps = iter(range(3))
+
+    def sleep(seconds):
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("real2sim_jax.viewers.page3d.time", SimpleNamespace(sleep=sleep))
+    assert run(folder, "--port", 0) == 0
+    assert re.search(r"open http://127\.0\.0\.1:[1-9]\d+; Ctrl-C ends it", capsys.readouterr().out)
 
 
 def test_the_page_is_one_file_and_says_what_it_shows(folder, tmp_path, capsys):

@@ -1,0 +1,204 @@
+"""From the labels of one hand-free key frame to those of all frames.
+
+A Bayesian filter over pixels: the labels of the frame before, carried on by dense flow (Kroeger et al., ECCV 2016, DIS),
+are the prior; how well each pixel's colour fits what a label looks like is the likelihood. Static things are known pixel by
+pixel from still pictures of the scene, moving ones by their colours. What nothing explains is the hand or its sleeve.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from real2sim_jax.perception.colours import ANY_COLOUR, ColourModel, Plate
+from real2sim_jax.perception.saliency import saliency_around
+
+SCENE, HAND_LABEL, FIRST_OBJECT = 0, 1, 2
+"""Labels of pixels: the background, the hand, and from 2 on the objects."""
+UNEXPLAINED = 1e-3
+"""Share of any colour that the background has where no still picture explains it."""
+HIDDEN_SCENE = 0.3
+"""The same where no still picture shows the background."""
+NOVEL_SHARE = 0.3
+"""Share of the hand's colours that are any: sleeves, rings, shadows between fingers."""
+APPEARS = 0.02
+"""Prior of a label that was not here before and may have come."""
+JUMPS = 1e-4
+"""Prior of an object where neither flow nor its neighbourhood leads."""
+HAND_SAMPLES = 400
+"""Pixels by which a frame adds to what is known of the hand."""
+SALIENT_WEIGHT = 0.6
+LEAST_AREA = 0.002
+"""A hand of less than this share of the image is none."""
+
+
+@dataclass
+class Look:
+    """What the labels of a scene look like."""
+
+    models: list[ColourModel]
+    """Colours by label."""
+    plates: list[tuple[Plate, np.ndarray]] = field(default_factory=list)
+    """Still pictures and the label (H, W) of each of their pixels."""
+
+    hand_samples: list[np.ndarray] = field(default_factory=list)
+
+    def learn_hand(self, lab: np.ndarray, labels: np.ndarray) -> None:
+        """Add what a frame shows of the hand to what is known of its colours."""
+        inner = cv2.erode((labels == HAND_LABEL).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        if inner.sum() > HAND_SAMPLES:
+            self.hand_samples.append(lab[inner][:: max(1, int(inner.sum()) // HAND_SAMPLES)])
+            self.models[HAND_LABEL] = ColourModel.of(np.concatenate(self.hand_samples))
+
+    @property
+    def scene_known(self) -> np.ndarray:
+        """(H, W) bool: some still picture shows the background here."""
+        return np.any([plate.known & (labels == SCENE) for plate, labels in self.plates], axis=0)
+
+    def densities(self, lab: np.ndarray) -> np.ndarray:
+        """Return the density (L, H, W) of an image's colours under each label."""
+        found = np.stack([model.density(lab) for model in self.models])
+        found[SCENE] = (found[SCENE] + ANY_COLOUR) * (np.where(self.scene_known, UNEXPLAINED, HIDDEN_SCENE))
+        found[HAND_LABEL] = (1.0 - NOVEL_SHARE) * found[HAND_LABEL] + NOVEL_SHARE * ANY_COLOUR
+        for plate, labels in self.plates:
+            shown = plate.density(lab)
+            for label in np.unique(labels):
+                found[label] = np.maximum(found[label], np.where(labels == label, shown, 0.0))
+        return found
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video as the tracker needs it, steadied."""
+
+    frames: np.ndarray
+    """(T, H, W, 3) uint8 RGB."""
+    labs: np.ndarray
+    """The same in 8-bit Lab."""
+    greys: np.ndarray
+    """(T, H, W) uint8."""
+    shown: np.ndarray
+    """(T, H, W) bool: the drifting camera saw this pixel."""
+
+
+def track_labels(
+    clip: Clip,
+    key: int,
+    key_labels: np.ndarray,
+    look: Look,
+    salient: int | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Return labels (T, H, W) uint8 of all frames, found from those (H, W) of the key frame in both directions.
+
+    salient: the label whose mask the saliency network helps to draw, None for none.
+    """
+    labels = np.zeros(clip.greys.shape, np.uint8)
+    labels[key] = key_labels
+    for order in (range(key + 1, len(labels)), range(key - 1, -1, -1)):
+        for t, found in _carried(clip, key, order, look, key_labels, salient):
+            labels[t] = found
+            progress()
+    return labels
+
+
+def _carried(
+    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray, salient: int | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    posterior = np.stack([key_labels == label for label in range(len(look.models))]).astype(np.float32)
+    before = key
+    for t in order:
+        prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
+        score = np.log(prior) + np.log(look.densities(clip.labs[t]))
+        if salient is not None:
+            score[salient] += _salient_score(clip.frames[t], prior[salient])
+        posterior = _smoothed(_softmax(score), clip.greys[t])
+        posterior[1:, ~clip.shown[t]] = 0.0
+        found = _whole(posterior, prior, clip.shown[t])
+        posterior *= 0.1 + 0.9 * (np.arange(len(posterior))[:, None, None] == found)
+        posterior[SCENE] += 1e-6
+        posterior /= posterior.sum(axis=0)
+        look.learn_hand(clip.labs[t], found)
+        before = t
+        yield t, found
+
+
+def _warped(posterior: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    places = x + flow[..., 0], y + flow[..., 1]
+    return np.stack([cv2.remap(layer, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for layer in posterior])
+
+
+def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
+    """Blur what flow carried on, and let labels come where they may: objects near to where they were."""
+    prior = np.stack([cv2.GaussianBlur(layer, (0, 0), 1.5) for layer in warped])
+    prior[SCENE] += APPEARS
+    prior[HAND_LABEL] += APPEARS
+    for label in range(FIRST_OBJECT, len(prior)):
+        reach = max(3.0, 0.15 * np.sqrt((key_labels == label).sum()))
+        near = cv2.GaussianBlur(warped[label], (0, 0), reach)
+        prior[label] += JUMPS + APPEARS * np.minimum(1.0, 4.0 * near)
+    return prior / prior.sum(axis=0)
+
+
+def _salient_score(frame: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Log odds (H, W) of what stands out in a crop around where a thing should be; 0 outside of it."""
+    score = np.zeros(prior.shape, np.float32)
+    found = saliency_around(frame, prior > 0.5)
+    if found is not None:
+        window, shown = found
+        score[window] = SALIENT_WEIGHT * np.log((shown + 0.05) / (1.05 - shown))
+    return score
+
+
+def _softmax(score: np.ndarray) -> np.ndarray:
+    likely = np.exp(score - score.max(axis=0))
+    return (likely / likely.sum(axis=0)).astype(np.float32)
+
+
+def _smoothed(posterior: np.ndarray, grey: np.ndarray, radius: int = 3, eps: float = 1e-3) -> np.ndarray:
+    """The guided filter of each layer (He et al., ECCV 2010): smooth but for the edges of the picture."""
+    guide, side = grey.astype(np.float32) / 255.0, (2 * radius + 1, 2 * radius + 1)
+    mean = cv2.blur(guide, side)
+    variance = cv2.blur(guide * guide, side) - mean * mean
+    layers = []
+    for layer in posterior:
+        middle = cv2.blur(layer, side)
+        slope = (cv2.blur(guide * layer, side) - mean * middle) / (variance + eps)
+        layers.append(cv2.blur(slope, side) * guide + cv2.blur(middle - slope * mean, side))
+    kept = np.clip(np.stack(layers), 0.0, 1.0)
+    return kept / np.maximum(kept.sum(axis=0), 1e-6)
+
+
+def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """The likeliest labels (H, W) without crumbs: a hand reaches the border, an object is where it was."""
+    labels = posterior.argmax(axis=0).astype(np.uint8)
+    rest = posterior.copy()
+    for label in range(1, len(posterior)):
+        keep = _hand_parts(labels == label, shown) if label == HAND_LABEL else _object_parts(labels == label, prior[label])
+        rest[label][(labels == label) & ~keep] = 0.0
+    # A crumb goes to what is likeliest besides, but not to the hand, which it would make whole again.
+    crumbs = rest.max(axis=0) < posterior.max(axis=0)
+    rest[HAND_LABEL][crumbs] = 0.0
+    return np.where(crumbs, rest.argmax(axis=0), labels).astype(np.uint8)
+
+
+def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    edge = cv2.erode(shown.astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) == 0
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    keep = stats[:, cv2.CC_STAT_AREA] > LEAST_AREA * mask.size
+    keep &= np.bincount(parts[edge], minlength=count) > 0
+    keep[0] = False
+    return keep[parts]
+
+
+def _object_parts(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    expected = np.bincount(parts.ravel(), prior.ravel(), count) / np.maximum(areas, 1)
+    keep = (expected > 0.3) | ((expected > 0.02) & (areas > 0.1 * areas[1:].max(initial=0)))
+    keep[0] = False
+    return keep[parts]

@@ -13,6 +13,7 @@ import numpy as np
 
 from real2sim_jax.perception.colours import ANY_COLOUR, ColourModel, Plate
 from real2sim_jax.perception.saliency import saliency_around
+from real2sim_jax.perception.scene import Clip
 
 SCENE, HAND_LABEL, FIRST_OBJECT = 0, 1, 2
 """Labels of pixels: the background, the hand, and from 2 on the objects."""
@@ -24,11 +25,17 @@ NOVEL_SHARE = 0.3
 """Share of the hand's colours that are any: sleeves, rings, shadows between fingers."""
 APPEARS = 0.02
 """Prior of a label that was not here before and may have come."""
-JUMPS = 1e-4
+JUMPS = 1e-7
 """Prior of an object where neither flow nor its neighbourhood leads."""
 HAND_SAMPLES = 400
 """Pixels by which a frame adds to what is known of the hand."""
+LOSERS = 0.1
+"""What is left to the labels that a pixel has not got, when it is carried on."""
+TEMPER = 0.7
+"""Exponent of the likelihoods: neighbouring pixels do not tell independently."""
 SALIENT_WEIGHT = 0.6
+HOLE_SHARE = 0.05
+"""A hole in a hand of less than this share of it is filled."""
 LEAST_AREA = 0.002
 """A hand of less than this share of the image is none."""
 
@@ -68,20 +75,6 @@ class Look:
         return found
 
 
-@dataclass(frozen=True)
-class Clip:
-    """A video as the tracker needs it, steadied."""
-
-    frames: np.ndarray
-    """(T, H, W, 3) uint8 RGB."""
-    labs: np.ndarray
-    """The same in 8-bit Lab."""
-    greys: np.ndarray
-    """(T, H, W) uint8."""
-    shown: np.ndarray
-    """(T, H, W) bool: the drifting camera saw this pixel."""
-
-
 def track_labels(
     clip: Clip,
     key: int,
@@ -111,15 +104,14 @@ def _carried(
     before = key
     for t in order:
         prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
-        score = np.log(prior) + np.log(look.densities(clip.labs[t]))
+        score = np.log(prior) + TEMPER * np.log(look.densities(clip.labs[t]))
         if salient is not None:
             score[salient] += _salient_score(clip.frames[t], prior[salient])
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
         found = _whole(posterior, prior, clip.shown[t])
-        posterior *= 0.1 + 0.9 * (np.arange(len(posterior))[:, None, None] == found)
-        posterior[SCENE] += 1e-6
-        posterior /= posterior.sum(axis=0)
+        posterior *= np.where(np.arange(len(posterior))[:, None, None] == found, 1.0, LOSERS)
+        posterior /= posterior.sum(axis=0) + 1e-9
         look.learn_hand(clip.labs[t], found)
         before = t
         yield t, found
@@ -176,14 +168,31 @@ def _smoothed(posterior: np.ndarray, grey: np.ndarray, radius: int = 3, eps: flo
 def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """The likeliest labels (H, W) without crumbs: a hand reaches the border, an object is where it was."""
     labels = posterior.argmax(axis=0).astype(np.uint8)
-    rest = posterior.copy()
+    crumbs = np.zeros(labels.shape, bool)
     for label in range(1, len(posterior)):
         keep = _hand_parts(labels == label, shown) if label == HAND_LABEL else _object_parts(labels == label, prior[label])
-        rest[label][(labels == label) & ~keep] = 0.0
-    # A crumb goes to what is likeliest besides, but not to the hand, which it would make whole again.
-    crumbs = rest.max(axis=0) < posterior.max(axis=0)
-    rest[HAND_LABEL][crumbs] = 0.0
-    return np.where(crumbs, rest.argmax(axis=0), labels).astype(np.uint8)
+        crumb = (labels == label) & ~keep
+        posterior[label][crumb] = 0.0
+        crumbs |= crumb
+    # A crumb goes to what is likeliest besides, but it makes no hand that does not reach the border.
+    besides = posterior.argmax(axis=0)
+    labels = np.where(crumbs, besides, labels).astype(np.uint8)
+    stray = (labels == HAND_LABEL) & ~_hand_parts(labels == HAND_LABEL, shown)
+    posterior[HAND_LABEL][stray] = 0.0
+    return np.where(stray, SCENE, _filled(labels))
+
+
+def _filled(labels: np.ndarray) -> np.ndarray:
+    """Fill small holes of the hand."""
+    hand = labels == HAND_LABEL
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((labels == SCENE).astype(np.uint8))
+    small = stats[:, cv2.CC_STAT_AREA] < HOLE_SHARE * hand.sum()
+    around = cv2.dilate(hand.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    # A hole that touches nothing but the hand has all of its rim inside of the widened hand.
+    rim = (labels == SCENE) & (cv2.erode((labels == SCENE).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    loose = np.bincount(parts[rim & ~around], minlength=count) > 0
+    small[0] = False
+    return np.where((small & ~loose)[parts], HAND_LABEL, labels)
 
 
 def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from real2sim_jax.errors import UserError
 from real2sim_jax.perception.colours import ColourModel
 from real2sim_jax.perception.drift import drift_of
+from real2sim_jax.perception.hands import TIPS
 from real2sim_jax.perception.keyframes import HandHints, choose_key, find_hints
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.roles import LEAST_MOTION, choose_roles, rank_things
@@ -67,7 +68,7 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_net
     fixed = {}
     for prompt in told:
         if prompt.frame == key:
-            label = thing_at(things.labels, prompt, scale, things.count) if use_network else None
+            label = thing_at(things.labels, prompt, scale) if use_network else None
             if label is None:
                 label = things.add(cut_out(clip.frames[key], tuple(scale * v for v in prompt.box), use_network))
             fixed[label] = prompt.role
@@ -89,7 +90,7 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_net
     ranked = [c for c in rank_things(labels, key, things.count) if c.area]
     for prompt in told:
         if prompt.frame != key:
-            label = thing_at(labels[prompt.frame], prompt, scale, things.count)
+            label = thing_at(labels[prompt.frame], prompt, scale)
             if label is None:
                 raise UserError(f"--prompt {prompt.role}: no thing is followed into that box of frame {prompt.frame}")
             fixed[label] = prompt.role
@@ -97,7 +98,8 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_net
     bodies = np.zeros(things.count, np.uint8)
     bodies[HAND_LABEL] = 1
     bodies[moved], bodies[anchors] = 2, 3
-    return Found(bodies[labels], drift, notes + reasons)
+    tips = {t: seed.points[list(TIPS)] for t, seed in hints.seeds.items()}
+    return Found(bodies[labels], drift, notes + reasons, tips)
 
 
 def _first_look(clip: Clip, key: int, things: Things, hints: HandHints) -> Look:

@@ -91,7 +91,7 @@ def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
     start = _centre(home)
     distances, touched = np.zeros(len(labels)), np.zeros(len(labels), bool)
     for t, mask in enumerate(masks):
-        if mask.sum() < 0.1 * home.sum():
+        if mask.sum() <= 0.1 * home.sum():
             continue
         # A thing that is half hidden has not moved: what shows of it is where it was.
         off = (mask & ~wide).sum() / mask.sum()

@@ -70,14 +70,14 @@ def changed(clip: Clip, plate: Plate, t: int) -> np.ndarray:
 
 
 def left_behind(clip: Clip, key: int, labels: np.ndarray, hand: int) -> np.ndarray:
-    """Return (H, W) bool: pixels of the key frame that most other frames without the hand on them do not show.
+    """Return (H, W) bool: pixels of the key frame that most frames far from it do not show, though nothing is on them.
 
-    They belong to what moved. Frames count from the first in which the hand shows, on the side on which that is.
+    They belong to what moved. A frame counts for a pixel where its label is the background, or the key frame's.
     """
     plate = clip.plate(key)
     differs, sightings = np.zeros(clip.shape), np.zeros(clip.shape)
     for t in _other_end(labels, key, hand):
-        free = (labels[t] != hand) & clip.shown[t]
+        free = ((labels[t] == 0) | (labels[t] == labels[key])) & clip.shown[t]
         differs += changed(clip, plate, t) & free
         sightings += free
     gone = (sightings >= 2) & (differs > 0.6 * sightings)

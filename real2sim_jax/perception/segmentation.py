@@ -1,7 +1,4 @@
-"""From the frames of a video to masks of hand, moved object and anchor: one interface, several ways.
-
-A segmenter is called with a video, the user's prompts and a progress callback. `SEGMENTERS` names those that there are.
-"""
+"""From the frames of a video to labels of hand, moved object and anchor: one interface, several ways behind it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,10 +11,10 @@ from real2sim_jax.perception.video import Video
 
 
 class Segmenter(Protocol):
-    """Anything that turns a video into labels; UserError in one line where it cannot."""
+    """Anything that turns a video into labels."""
 
     def __call__(self, video: Video, prompts: Sequence[Prompt], progress: Progress) -> Found:
-        """Return the labels, the camera's drift and the reasons."""
+        """Return the labels, the camera's drift and the reasons; UserError in one line where it cannot."""
         ...
 
 

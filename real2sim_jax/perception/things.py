@@ -20,6 +20,8 @@ MOST_OF_IMAGE = 0.4
 SAME_SHARE = 0.6
 """What was left behind is a whole thing when it covers this share of it, and a part of it otherwise."""
 INSIDE_SHARE = 0.3
+SAME_BOX = 0.6
+"""A thing is what a box is drawn around when their boxes overlap by this IoU."""
 GRABCUT_ROUNDS = 4
 MARGIN = 0.25
 
@@ -34,6 +36,8 @@ class Found:
     """(T, 2, 3): similarities from the pixels of each frame to those of the first."""
     notes: list[str]
     """Why it is so, in lines for people."""
+    tips: dict[int, np.ndarray]
+    """Finger tips (5, 2) px by frame, where landmarks were found."""
 
 
 @dataclass
@@ -121,11 +125,21 @@ def _grabcut(image: np.ndarray, start: np.ndarray, box: tuple[int, int, int, int
     return mask
 
 
-def thing_at(labels: np.ndarray, prompt: Prompt, scale: float, count: int) -> int | None:
-    """Return the label that fills most of a prompt's box in labels (H, W), None where it shares too little with it."""
-    x1, y1, x2, y2 = (round(scale * value) for value in prompt.box)
-    sizes = np.bincount(labels[max(0, y1) : y2, max(0, x1) : x2].ravel(), minlength=count)
-    totals = np.bincount(labels.ravel(), minlength=count)
-    sizes[:FIRST_OBJECT] = 0
-    label = int(sizes.argmax())
-    return label if sizes[label] > 0.5 * max(totals[label], 1) else None
+def thing_at(labels: np.ndarray, prompt: Prompt, scale: float) -> int | None:
+    """Return the label in labels (H, W) whose own box is the prompt's, roughly; None where there is none."""
+    wanted = scale * np.asarray(prompt.box)
+    best, found = SAME_BOX, None
+    for label in range(FIRST_OBJECT, int(labels.max()) + 1):
+        rows, columns = np.nonzero(labels == label)
+        if len(rows):
+            box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+            iou = box_iou(box, wanted)
+            best, found = (iou, label) if iou > best else (best, found)
+    return found
+
+
+def box_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Return intersection over union of two boxes (4,) px."""
+    common = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0))
+    both = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])
+    return float(common / (both - common))

@@ -15,6 +15,7 @@ from real2sim_jax.perception.boxes import LEAST_AREA
 from real2sim_jax.rendering.silhouettes import soft_masks
 from real2sim_jax.types import Array, MaskTrack
 
+
 def refine_on_masks(
     problems: Sequence[Problem],
     masks: Sequence[Array],

@@ -26,7 +26,7 @@ from real2sim_jax.perception.things import (
     standing_out,
     thing_at,
 )
-from real2sim_jax.perception.tracking import FIRST_OBJECT, HAND_LABEL, Look, track_labels
+from real2sim_jax.perception.tracking import HAND_LABEL, Look, track_labels
 from real2sim_jax.perception.video import Video
 
 MOST_SAMPLES = 20000
@@ -56,7 +56,9 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_net
     told = [prompt for prompt in prompts if prompt.role != "hand"]
     for prompt in told:
         if prompt.frame >= len(clip.frames):
-            raise UserError(f"--prompt {prompt.role}: frame {prompt.frame}, but the video has {len(clip.frames)} at 12 Hz")
+            raise UserError(
+                f"--prompt {prompt.role}: frame {prompt.frame}, but the video has {len(clip.frames)} at 12 Hz"
+            )
     if told and not any(prompt.frame == key for prompt in told):
         key = told[0].frame
         notes = [f"frame {key}: the first prompt is there"]
@@ -123,7 +125,9 @@ def _second_look(clip: Clip, key: int, things: Things, labels: np.ndarray, first
             continue
         inner = np.stack([cv2.erode((found == label).astype(np.uint8), np.ones((3, 3), np.uint8)) for found in labels])
         pixels = clip.labs[inner > 0]
-        models.append(ColourModel.of(pixels[:: max(1, len(pixels) // MOST_SAMPLES)]) if len(pixels) else first.models[label])
+        models.append(
+            ColourModel.of(pixels[:: max(1, len(pixels) // MOST_SAMPLES)]) if len(pixels) else first.models[label]
+        )
     still = clean_plate(clip, labels)
     nothing = np.zeros(clip.shape, np.uint8)
     return Look(models, [(clip.plate(key), things.labels.copy()), (still, nothing)], first.hand_samples)

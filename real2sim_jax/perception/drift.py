@@ -47,7 +47,9 @@ def steady(images: np.ndarray, drift: np.ndarray, interpolation: int = cv2.INTER
     size = images.shape[2], images.shape[1]
     if np.allclose(drift, np.eye(2, 3)):
         return images
-    moved = [cv2.warpAffine(image, matrix, size, flags=interpolation) for image, matrix in zip(images, drift, strict=True)]
+    moved = [
+        cv2.warpAffine(image, matrix, size, flags=interpolation) for image, matrix in zip(images, drift, strict=True)
+    ]
     return np.stack(moved)
 
 

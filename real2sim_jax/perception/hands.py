@@ -5,6 +5,7 @@ finds are seeds of a colour model, not masks.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def find_hands(image: np.ndarray) -> list[HandSeed]:
         return []
     found = []
     for view, to_image in _views(image):
-        result = _detector().process(np.ascontiguousarray(view))
+        with _quiet():
+            result = _detector().process(np.ascontiguousarray(view))
         if not result.multi_hand_landmarks:
             continue
         height, width = view.shape[:2]
@@ -81,17 +83,15 @@ def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 @cache
 def _detector() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "2")
-    with _quiet():
-        from mediapipe.python.solutions.hands import Hands
+    from mediapipe.python.solutions.hands import Hands
 
-        detector = Hands(static_image_mode=True, max_num_hands=2, min_detection_confidence=0.2)
-        detector.process(np.zeros((64, 64, 3), np.uint8))
-    return detector
+    return Hands(static_image_mode=True, max_num_hands=2, min_detection_confidence=0.2)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """MediaPipe's C++ logs on stderr when its graph starts, whatever the log level."""
+    """MediaPipe's C++ logs on stderr whatever the log level."""
+    sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)

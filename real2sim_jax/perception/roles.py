@@ -77,7 +77,9 @@ def _check(labels: np.ndarray, free: Sequence[Candidate]) -> None:
     if not free:
         raise UserError("no object was found in the frame without a hand; point it out with --prompt moved=...")
     if free[0].motion < LEAST_MOTION:
-        raise UserError("nothing moves: a hand shows but no object leaves its place; point it out with --prompt moved=...")
+        raise UserError(
+            "nothing moves: a hand shows but no object leaves its place; point it out with --prompt moved=..."
+        )
     if all(candidate.contact == 0.0 for candidate in free):
         raise UserError("the hand never touches what moves; point the object out with --prompt moved=...")
 

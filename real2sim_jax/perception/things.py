@@ -1,6 +1,6 @@
 """Things in the key frame: what stands out, what was left behind, and what the user drew boxes around."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2

@@ -121,7 +121,9 @@ def _warped(posterior: np.ndarray, flow: np.ndarray) -> np.ndarray:
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     places = x + flow[..., 0], y + flow[..., 1]
-    return np.stack([cv2.remap(layer, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for layer in posterior])
+    return np.stack(
+        [cv2.remap(layer, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for layer in posterior]
+    )
 
 
 def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
@@ -170,7 +172,9 @@ def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray) -> np.nd
     labels = posterior.argmax(axis=0).astype(np.uint8)
     crumbs = np.zeros(labels.shape, bool)
     for label in range(1, len(posterior)):
-        keep = _hand_parts(labels == label, shown) if label == HAND_LABEL else _object_parts(labels == label, prior[label])
+        keep = (
+            _hand_parts(labels == label, shown) if label == HAND_LABEL else _object_parts(labels == label, prior[label])
+        )
         crumb = (labels == label) & ~keep
         posterior[label][crumb] = 0.0
         crumbs |= crumb
@@ -196,7 +200,9 @@ def _filled(labels: np.ndarray) -> np.ndarray:
 
 
 def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    edge = cv2.erode(shown.astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) == 0
+    edge = (
+        cv2.erode(shown.astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) == 0
+    )
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     keep = stats[:, cv2.CC_STAT_AREA] > LEAST_AREA * mask.size
     keep &= np.bincount(parts[edge], minlength=count) > 0

@@ -67,7 +67,9 @@ def _bar(width: int, t: int, phases: Sequence[str], touching: np.ndarray, confid
     here = int(places[t] + places[t + 1]) // 2
     cv2.line(bar, (here, top - 2), (here, bottom + 2), INK, 2)
     text = f"{phases[t]}{', touching' if touching[t] else ''}  {confidence[t]:.0%} sure"
-    cv2.putText(bar, text, (MARGIN_PX, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, TOUCH if touching[t] else INK, 1, cv2.LINE_AA)
+    cv2.putText(
+        bar, text, (MARGIN_PX, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, TOUCH if touching[t] else INK, 1, cv2.LINE_AA
+    )
     return bar
 
 

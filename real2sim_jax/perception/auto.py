@@ -49,7 +49,7 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_net
     drift = drift_of(video.frames)
     clip = make_clip(video.frames, drift)
     progress(0.05, "hands")
-    hints = find_hints(clip) if use_network else HandHints({}, None)
+    hints = find_hints(clip) if use_network else HandHints({}, ColourModel.skin())
     key, why = choose_key(clip, hints)
     notes = [why]
     scale = clip.shape[1] / video.source_size[0]
@@ -108,6 +108,7 @@ def _first_look(clip: Clip, key: int, things: Things, hints: HandHints) -> Look:
     """The key frame as a still picture, the colours of its things, and skin from landmarks."""
     lab = clip.labs[key]
     models = [ColourModel.of(lab[things.labels == label]) for label in range(things.count)]
+    models[HAND_LABEL] = ColourModel.skin()
     look = Look(models, [(clip.plate(key), things.labels.copy())])
     for t, seed in hints.seeds.items():
         mask = seed.mask(clip.shape) & changed(clip, clip.plate(key), t)
@@ -128,6 +129,6 @@ def _second_look(clip: Clip, key: int, things: Things, labels: np.ndarray, first
         models.append(
             ColourModel.of(pixels[:: max(1, len(pixels) // MOST_SAMPLES)]) if len(pixels) else first.models[label]
         )
-    still = clean_plate(clip, labels)
-    nothing = np.zeros(clip.shape, np.uint8)
-    return Look(models, [(clip.plate(key), things.labels.copy()), (still, nothing)], first.hand_samples)
+    at_key, nothing = clip.plate(key), np.zeros(clip.shape, np.uint8)
+    plates = [(at_key, things.labels.copy()), (clean_plate(clip, labels, at_key.noise), nothing)]
+    return Look(models, plates, first.hand_samples)

@@ -15,11 +15,16 @@ SPREAD = (1.5, 1.0, 1.0)
 """Blur of a histogram, in bins."""
 ANY_COLOUR = 1.0 / 256**2 / 64
 """Density of a colour of which nothing is known: L is anything, a and b keep to the middle of their range."""
-NOISE = np.array([7.0, 3.5, 3.5])
+MOST_NOISE = np.array([7.0, 3.5, 3.5])
+LEAST_NOISE = np.array([3.0, 1.5, 1.5])
+"""Deviation of a still picture's L, a, b seen again, beyond a pixel's shift; between these it is measured."""
 SHADE = 35.0
 """How much darker in L a shadow makes what it falls on."""
 SHADE_SHARE = 0.2
 LEAST_PIXELS = 20
+SKIN_HUE = (148.0, 150.0)
+SKIN_SPREAD = 8.0
+"""Usual a and b of skin, for videos in which no landmark is found."""
 
 
 def lab_of(image: np.ndarray) -> np.ndarray:
@@ -45,6 +50,15 @@ class ColourModel:
         density = table / table.sum() / np.prod(STEPS)
         return cls((0.95 * density + 0.05 * ANY_COLOUR).astype(np.float32))
 
+    @classmethod
+    def skin(cls) -> "ColourModel":
+        """Make a model of skin in general."""
+        middles = [(np.arange(bins) + 0.5) * step for bins, step in zip(BINS, STEPS, strict=True)]
+        apart = [((middle - hue) / SKIN_SPREAD) ** 2 for middle, hue in zip(middles[1:], SKIN_HUE, strict=True)]
+        hue = np.exp(-0.5 * (apart[0][:, None] + apart[1][None]))
+        table = np.broadcast_to(hue / hue.sum() / np.prod(STEPS) / BINS[0], BINS)
+        return cls((0.9 * table + 0.1 * ANY_COLOUR).astype(np.float32))
+
     def density(self, lab: np.ndarray) -> np.ndarray:
         """Return the density (H, W) of the colours of an image (H, W, 3) Lab."""
         return self.table[lab[..., 0] // STEPS[0], lab[..., 1] // STEPS[1], lab[..., 2] // STEPS[2]]
@@ -53,8 +67,9 @@ class ColourModel:
 class Plate:
     """A still picture that is seen again, but for noise, a pixel's shift, and shadows."""
 
-    def __init__(self, lab: np.ndarray, known: np.ndarray):
+    def __init__(self, lab: np.ndarray, known: np.ndarray, noise: np.ndarray = MOST_NOISE):
         self.known = known
+        self.noise = noise
         square = np.ones((3, 3), np.uint8)
         self._lab = lab.astype(np.float32)
         self._low, self._high = (change(lab, square).astype(np.float32) for change in (cv2.erode, cv2.dilate))
@@ -63,13 +78,25 @@ class Plate:
         """Return the density (H, W) of an image's colours where it shows the plate; 0 where that is not known."""
         image = lab.astype(np.float32)
         image -= self._exposure(image)
-        apart = np.maximum(np.maximum(self._low - image, image - self._high), 0.0) / NOISE
+        apart = self._apart(image) / self.noise
         hue = apart[..., 1] ** 2 + apart[..., 2] ** 2
-        lit = np.exp(-0.5 * (hue + apart[..., 0] ** 2)) / np.prod(NOISE)
+        lit = np.exp(-0.5 * (hue + apart[..., 0] ** 2)) / np.prod(self.noise)
         darker = np.maximum(self._low[..., 0] - image[..., 0], 0.0) / SHADE
-        shaded = np.exp(-0.5 * (hue + darker**2)) * (image[..., 0] < self._high[..., 0]) / (NOISE[1] * NOISE[2] * SHADE)
+        shaded = np.exp(-0.5 * (hue + darker**2)) * (image[..., 0] < self._high[..., 0])
+        shaded /= self.noise[1] * self.noise[2] * SHADE
         mixed = ((1.0 - SHADE_SHARE) * lit + SHADE_SHARE * shaded) / (2.0 * np.pi) ** 1.5
         return np.where(self.known, mixed, 0.0).astype(np.float32)
+
+    def noise_in(self, lab: np.ndarray) -> np.ndarray:
+        """Return the deviation (3,) of an image that shows the plate at most of its pixels."""
+        image = lab.astype(np.float32)
+        apart = self._apart(image - self._exposure(image))[self.known]
+        # The median of what a pixel's shift does not explain; a camera's exposure changes unevenly, so twice of it.
+        return np.clip(2.0 * np.median(apart, axis=0), LEAST_NOISE, MOST_NOISE)
+
+    def _apart(self, image: np.ndarray) -> np.ndarray:
+        """How far colours are from all that the plate shows within a pixel."""
+        return np.maximum(np.maximum(self._low - image, image - self._high), 0.0)
 
     def _exposure(self, image: np.ndarray) -> np.ndarray:
         """How much brighter or warmer all of the image is than the plate: cameras adapt when a hand comes in."""

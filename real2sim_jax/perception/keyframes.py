@@ -13,9 +13,6 @@ LOOKS = 12
 """Frames in which hands are looked for, besides the ends."""
 END_FRAMES = 3
 LEAST_PART = 0.005
-SKIN_AB = np.array([150.0, 150.0])
-"""Usual hue of skin in 8-bit Lab (a, b), for videos in which no landmark is found."""
-SKIN_SPREAD = 12.0
 DOUBT_SCORE = 0.6
 
 
@@ -25,8 +22,8 @@ class HandHints:
 
     seeds: dict[int, HandSeed]
     """The surest hand by frame."""
-    colours: ColourModel | None
-    """What skin looks like in this video; None where no hand was found."""
+    colours: ColourModel
+    """What skin looks like in this video, or in general where no hand was found."""
 
 
 def find_hints(clip: Clip) -> HandHints:
@@ -37,7 +34,7 @@ def find_hints(clip: Clip) -> HandHints:
     found = {t: hands[0] for t in places if (hands := find_hands(clip.frames[t]))}
     sure = {t: seed for t, seed in found.items() if seed.score >= DOUBT_SCORE}
     pixels = [clip.labs[t][seed.mask(clip.shape)] for t, seed in sure.items()]
-    return HandHints(sure, ColourModel.of(np.concatenate(pixels)) if pixels else None)
+    return HandHints(sure, ColourModel.of(np.concatenate(pixels)) if pixels else ColourModel.skin())
 
 
 def choose_key(clip: Clip, hints: HandHints) -> tuple[int, str]:
@@ -54,17 +51,9 @@ def choose_key(clip: Clip, hints: HandHints) -> tuple[int, str]:
     if max(likeness.values()) > 2.0 * min(likeness.values()) + LEAST_PART:
         key = min(likeness, key=lambda end: likeness[end])
         return key, f"frame {key}: the other end shows more skin at the border"
-    cut = {end: _cut_by_border(clip, end) for end in (0, last)}
-    key = last if cut[last] < cut[0] else 0
-    return key, f"frame {key}: no hand at either end, and less of what stands out is cut by the border"
-
-
-def skin_density(lab: np.ndarray, hints: HandHints) -> np.ndarray:
-    """Return how much likelier than any colour each pixel (..., 3) is as skin."""
-    if hints.colours is not None:
-        return hints.colours.density(lab) / ANY_COLOUR
-    apart = (lab[..., 1:].astype(np.float32) - SKIN_AB) / SKIN_SPREAD
-    return 8.0 * np.exp(-0.5 * (apart**2).sum(axis=-1))
+    standing = {end: _standing_out(clip, end, last - end) for end in (0, last)}
+    key = last if standing[last] > 1.5 * standing[0] else 0
+    return key, f"frame {key}: no hand at either end, and what changed stands out {'more here' if key else 'here'}"
 
 
 def _skin_at_border(clip: Clip, end: int, other: int, hints: HandHints) -> float:
@@ -72,13 +61,14 @@ def _skin_at_border(clip: Clip, end: int, other: int, hints: HandHints) -> float
     differs = changed(clip, clip.plate(other), end)
     edge = border(clip.shown[end])
     parts = [part for part in parts_of(differs, LEAST_PART) if (part & edge).any()]
-    skin = skin_density(clip.labs[end], hints) > 2.0
+    skin = hints.colours.density(clip.labs[end]) > 2.0 * ANY_COLOUR
     return float(sum((part & skin).sum() for part in parts) / differs.size)
 
 
-def _cut_by_border(clip: Clip, end: int) -> float:
-    standing = saliency(clip.frames[end])
-    return 0.0 if standing is None else float(((standing > 0.5) & border(clip.shown[end])).sum())
+def _standing_out(clip: Clip, end: int, other: int) -> float:
+    """How much stands out, in px, of what differs from the other end."""
+    shown = saliency(clip.frames[end])
+    return 0.0 if shown is None else float(shown[changed(clip, clip.plate(other), end)].sum())
 
 
 def border(shown: np.ndarray) -> np.ndarray:

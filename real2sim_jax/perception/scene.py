@@ -13,6 +13,7 @@ CLEAR_PX = 3
 """The background is learnt at least this far from anything else."""
 LEAST_SIGHTINGS = 3
 ROWS_AT_ONCE = 16
+NOISE_LOOKS = 9
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,11 @@ class Clip:
         return self.frames.shape[1], self.frames.shape[2]
 
     def plate(self, t: int) -> Plate:
-        """Return a frame as a still picture."""
-        return Plate(self.labs[t], self.shown[t])
+        """Return a frame as a still picture, as unsure as frames from all of the clip make it."""
+        plain = Plate(self.labs[t], self.shown[t])
+        others = np.linspace(0, len(self.labs) - 1, NOISE_LOOKS).astype(int)
+        noise = np.median([plain.noise_in(self.labs[n]) for n in others if n != t], axis=0)
+        return Plate(self.labs[t], self.shown[t], noise)
 
 
 def make_clip(frames: np.ndarray, drift: np.ndarray) -> Clip:
@@ -47,7 +51,7 @@ def make_clip(frames: np.ndarray, drift: np.ndarray) -> Clip:
     return Clip(still, labs, greys, shown)
 
 
-def clean_plate(clip: Clip, labels: np.ndarray) -> Plate:
+def clean_plate(clip: Clip, labels: np.ndarray, noise: np.ndarray) -> Plate:
     """Return the background (label 0): each pixel's median over the frames in which nothing is on or near it."""
     near = np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)
     free = np.stack([cv2.dilate((found > 0).astype(np.uint8), near) == 0 for found in labels]) & clip.shown
@@ -60,7 +64,7 @@ def clean_plate(clip: Clip, labels: np.ndarray) -> Plate:
         stack.sort(axis=0)
         middle = np.maximum(count[rows] - 1, 0) // 2
         colour[rows] = np.take_along_axis(stack, middle[None, :, :, None], axis=0)[0].clip(0, 255)
-    return Plate(colour, count >= LEAST_SIGHTINGS)
+    return Plate(colour, count >= LEAST_SIGHTINGS, noise)
 
 
 def changed(clip: Clip, plate: Plate, t: int) -> np.ndarray:

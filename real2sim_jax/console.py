@@ -49,7 +49,7 @@ class Console:
 
     @contextmanager
     def bar(self, total: float) -> Iterator[Callable[[float, str], None]]:
-        """Show a progress bar; yields a function of what is done and a text. Without a terminal a line each ten seconds."""
+        """Show a progress bar (lines where there is no terminal); yields a function of what is done and a text."""
         columns = SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
         last = -PLAIN_EVERY_S
         with Progress(*columns, console=self._rich, disable=not self._rich.is_terminal) as progress:

@@ -105,9 +105,9 @@ def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
 def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
     """Fit every video of a source; write boxes.npz, track.npz, states.csv, fit.gif and quality.json below out/VIDEO.
 
-    Video files get masks.npz instead of boxes.npz, synthetic videos truth.npz too; contact_sheet.png and loss_curves.png
-    show all videos. A video whose boxes or masks, action and configuration have not changed is not fitted again.
-    UserError when no video can be fitted.
+    Video files get masks.npz instead of boxes.npz, synthetic videos truth.npz too; contact_sheet.png and
+    loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
+    fitted again. UserError when no video can be fitted.
     """
     if source.clips is None:
         observed, skipped, truth = read_source(source, action)

@@ -135,7 +135,7 @@ def _drawn(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _joint_motion(boxes: np.ndarray, seen: np.ndarray, width: float, touching: np.ndarray) -> np.ndarray:
-    """Whether hand and object moving alike agrees with `touching`, (T,), NaN where the object rests or one is not seen."""
+    """Whether moving alike agrees with `touching`, (T,) 0 or 1; NaN where the object rests or one is not seen."""
     centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
     speed = np.gradient(centres, axis=0)
     moved, hand = speed[:, MOVED], speed[:, HAND]

@@ -5,6 +5,8 @@ similarity that most of them agree on is the camera's. Source: RANSAC (Fischler 
 and Kanade (1981).
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -13,6 +15,8 @@ from real2sim_jax.errors import UserError
 CELLS = (10, 6)
 CORNERS_A_CELL = 5
 LEAST_CORNERS = 12
+LEAST_QUALITY = 1e-6
+"""Eigenvalue below which a corner is noise."""
 AGREE_PX = 1.5
 MOST_SHIFT = 0.2
 """A camera whose picture moves by more than this share of its width is moving, not drifting."""
@@ -28,7 +32,7 @@ def drift_of(frames: np.ndarray) -> np.ndarray:
     """
     greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     total = [np.eye(3)]
-    for before, after in zip(greys, greys[1:], strict=False):
+    for before, after in pairwise(greys):
         total.append(total[-1] @ _between(after, before))
     drift = np.stack(total)[:, :2]
     corners = _corners(frames.shape[2], frames.shape[1])
@@ -79,14 +83,13 @@ def _spread_corners(grey: np.ndarray) -> np.ndarray:
     height, width = grey.shape
     rows = np.linspace(0, height, CELLS[1] + 1).astype(int)
     columns = np.linspace(0, width, CELLS[0] + 1).astype(int)
-    least = 1e-6
     found = []
-    for top, bottom in zip(rows, rows[1:], strict=False):
-        for left, right in zip(columns, columns[1:], strict=False):
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
             cell = quality[top:bottom, left:right]
             best = np.argsort(cell, axis=None)[-CORNERS_A_CELL:]
             y, x = np.unravel_index(best, cell.shape)
-            strong = cell[y, x] > least
+            strong = cell[y, x] > LEAST_QUALITY
             found.append(np.stack([x[strong] + left, y[strong] + top], axis=-1))
     return np.concatenate(found).astype(np.float32)[:, None]
 

@@ -37,7 +37,12 @@ def find_hints(clip: Clip) -> HandHints:
     return HandHints(sure, ColourModel.of(np.concatenate(pixels)) if pixels else ColourModel.skin())
 
 
-def choose_key(clip: Clip, hints: HandHints) -> tuple[int, str]:
+def no_hints() -> HandHints:
+    """Return what is known of hands without looking."""
+    return HandHints({}, ColourModel.skin())
+
+
+def choose_key(clip: Clip, hints: HandHints, use_network: bool) -> tuple[int, str]:
     """Return the hand-free frame to start from, the first or the last, and why.
 
     A hand that only one end shows changes the picture from the border on, in the colours of skin.
@@ -46,20 +51,20 @@ def choose_key(clip: Clip, hints: HandHints) -> tuple[int, str]:
     hands = {end: any(abs(t - end) < END_FRAMES for t in hints.seeds) for end in (0, last)}
     if hands[0] != hands[last]:
         key = last if hands[0] else 0
-        return key, f"frame {key}: landmarks of a hand are found at the other end only"
+        return key, "landmarks of a hand are found at the other end only"
     likeness = {end: _skin_at_border(clip, end, last - end, hints) for end in (0, last)}
     if max(likeness.values()) > 2.0 * min(likeness.values()) + LEAST_PART:
         key = min(likeness, key=lambda end: likeness[end])
-        return key, f"frame {key}: the other end shows more skin at the border"
-    standing = {end: _standing_out(clip, end, last - end) for end in (0, last)}
+        return key, "the other end shows more skin at the border"
+    standing = {end: _standing_out(clip, end, last - end) if use_network else 0.0 for end in (0, last)}
     key = last if standing[last] > 1.5 * standing[0] else 0
-    return key, f"frame {key}: no hand at either end, and what changed stands out {'more here' if key else 'here'}"
+    return key, f"no hand at either end, and what changed stands out {'more here' if key else 'here'}"
 
 
 def _skin_at_border(clip: Clip, end: int, other: int, hints: HandHints) -> float:
     """Share of the image that differs from the other end, reaches the border and looks like skin."""
     differs = changed(clip, clip.plate(other), end)
-    edge = border(clip.shown[end])
+    edge = _border(clip.shown[end])
     parts = [part for part in parts_of(differs, LEAST_PART) if (part & edge).any()]
     skin = hints.colours.density(clip.labs[end]) > 2.0 * ANY_COLOUR
     return float(sum((part & skin).sum() for part in parts) / differs.size)
@@ -71,8 +76,8 @@ def _standing_out(clip: Clip, end: int, other: int) -> float:
     return 0.0 if shown is None else float(shown[changed(clip, clip.plate(other), end)].sum())
 
 
-def border(shown: np.ndarray) -> np.ndarray:
-    """Return the outermost pixels (H, W) bool of what a frame shows."""
+def _border(shown: np.ndarray) -> np.ndarray:
+    """The outermost pixels (H, W) bool of what a frame shows."""
     inner = np.zeros_like(shown)
     inner[3:-3, 3:-3] = shown[3:-3, 3:-3] & shown[6:, 3:-3] & shown[:-6, 3:-3] & shown[3:-3, 6:] & shown[3:-3, :-6]
     return ~inner

@@ -7,13 +7,15 @@ import cv2
 import numpy as np
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.perception.tracking import FIRST_OBJECT, HAND_LABEL
+from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL
 
 LEAST_MOTION = 0.03
 """A thing that moves by less than this share of the image's diagonal rests."""
 TOUCH_SHARE = 0.02
 """Hand and thing touch when they are closer than this share of the image's width."""
 LEAST_ANCHOR_SHARE = 0.002
+LEAST_FRAMES = 3
+"""What moves is away from its place in at least this many frames."""
 ALONGSIDE = 0.3
 """Parts of one thing keep together: their motions differ by less than this share."""
 
@@ -29,8 +31,6 @@ class Candidate:
     """How far it moved from its place in the key frame, of the image's diagonal."""
     contact: float
     """Share of the frames in which it is away from that place, or next to it, that the hand touches it."""
-    apart: float
-    """Gap to where the moved thing ends, of the image's diagonal; infinite before that is known."""
 
     @property
     def score(self) -> float:
@@ -40,7 +40,8 @@ class Candidate:
 
 def rank_things(labels: np.ndarray, key: int, count: int) -> list[Candidate]:
     """Return the things with labels FIRST_OBJECT .. count - 1 of labels (T, H, W), the likeliest moved one first."""
-    found = [_candidate(labels, key, label) for label in range(FIRST_OBJECT, count)]
+    present = [label for label in range(FIRST_OBJECT, count) if (labels[key] == label).any()]
+    found = [_candidate(labels, key, label) for label in present]
     return sorted(found, key=lambda candidate: -candidate.score)
 
 
@@ -55,7 +56,7 @@ def choose_roles(
     told = [label for label, role in fixed.items() if role == "moved"]
     if not told:
         _check(labels, free)
-    moved = told or [free[0].label, *_parts(labels, key, free)]
+    moved = told or [free[0].label, *_parts(labels, free)]
     notes = [f"moved object: thing {moved[0]} ({'as told' if told else _reason(free[0])})"]
     notes += [f"thing {label} moves along with it: one object" for label in moved[1:]]
     anchors = [label for label, role in fixed.items() if role == "anchor"]
@@ -101,8 +102,8 @@ def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
         touched[t] = touching(mask, labels[t] == HAND_LABEL, TOUCH_SHARE * width)
     away = distances > 0.5 * LEAST_MOTION
     contact = float(touched[away].mean()) if away.any() else 0.0
-    motion = float(np.quantile(distances, 0.9))
-    return Candidate(label, int(home.sum()), motion, contact, np.inf)
+    motion = float(np.sort(distances)[-min(LEAST_FRAMES, len(distances))])
+    return Candidate(label, int(home.sum()), motion, contact)
 
 
 def touching(thing: np.ndarray, hand: np.ndarray, reach_px: float) -> bool:
@@ -113,7 +114,7 @@ def touching(thing: np.ndarray, hand: np.ndarray, reach_px: float) -> bool:
     return bool((cv2.dilate(hand.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool) & thing).any())
 
 
-def _parts(labels: np.ndarray, key: int, free: Sequence[Candidate]) -> list[int]:
+def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:
     """Other things that go where the first one goes."""
     first, parts = free[0], []
     ways = {candidate.label: _way(labels, candidate.label) for candidate in free}

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 INPUT_PX = 320
-MEAN, DEVIATION = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 """Of ImageNet's colours, to which the network's input is normalised."""
 MARGIN = 0.5
 """A crop around a box is wider by this share of its sides on each side."""
@@ -40,7 +40,7 @@ def saliency(image: np.ndarray) -> np.ndarray | None:
 
 
 def saliency_around(image: np.ndarray, mask: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray] | None:
-    """Return a window of rows and columns around a mask (H, W) bool, and what stands out in it; None if there is none."""
+    """Return rows and columns around a mask (H, W) bool, and what stands out in them; None if the mask is empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return None

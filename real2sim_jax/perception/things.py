@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.looks import FIRST_OBJECT, SCENE
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.saliency import saliency, saliency_around
 from real2sim_jax.perception.scene import parts_of
-from real2sim_jax.perception.tracking import FIRST_OBJECT, SCENE
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done and what is being done."""
@@ -125,9 +125,9 @@ def _grabcut(image: np.ndarray, start: np.ndarray, box: tuple[int, int, int, int
     return mask
 
 
-def thing_at(labels: np.ndarray, prompt: Prompt, scale: float) -> int | None:
+def thing_at(labels: np.ndarray, prompt: Prompt) -> int | None:
     """Return the label in labels (H, W) whose own box is the prompt's, roughly; None where there is none."""
-    wanted = scale * np.asarray(prompt.box)
+    wanted = np.asarray(prompt.box)
     best, found = SAME_BOX, None
     for label in range(FIRST_OBJECT, int(labels.max()) + 1):
         rows, columns = np.nonzero(labels == label)

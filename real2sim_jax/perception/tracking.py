@@ -1,78 +1,32 @@
 """From the labels of one hand-free key frame to those of all frames.
 
-A Bayesian filter over pixels: the labels of the frame before, carried on by dense flow (Kroeger et al., ECCV 2016, DIS),
-are the prior; how well each pixel's colour fits what a label looks like is the likelihood. Static things are known pixel by
-pixel from still pictures of the scene, moving ones by their colours. What nothing explains is the hand or its sleeve.
+A Bayesian filter over pixels: the labels of the frame before, carried on by dense flow (DIS, Kroeger et al., 2016), are
+the prior; how well a pixel's colour fits what a label looks like is the likelihood. What rests is known pixel by
+pixel from still pictures, what moves by its colours; what nothing explains is the hand or its sleeve.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from real2sim_jax.perception.colours import ANY_COLOUR, ColourModel, Plate
-from real2sim_jax.perception.saliency import saliency_around
+from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL, SCENE, Look
 from real2sim_jax.perception.scene import Clip
 
-SCENE, HAND_LABEL, FIRST_OBJECT = 0, 1, 2
-"""Labels of pixels: the background, the hand, and from 2 on the objects."""
-UNEXPLAINED = 1e-3
-"""Share of any colour that the background has where no still picture explains it."""
-HIDDEN_SCENE = 0.3
-"""The same where no still picture shows the background."""
-NOVEL_SHARE = 0.3
-"""Share of the hand's colours that are any: sleeves, rings, shadows between fingers."""
 APPEARS = 0.02
 """Prior of a label that was not here before and may have come."""
 JUMPS = 1e-7
 """Prior of an object where neither flow nor its neighbourhood leads."""
-HAND_SAMPLES = 400
-"""Pixels by which a frame adds to what is known of the hand."""
+EDGE_PX = 2
+"""A hand that comes this near to the border reaches it."""
 LOSERS = 0.1
 """What is left to the labels that a pixel has not got, when it is carried on."""
 TEMPER = 0.7
 """Exponent of the likelihoods: neighbouring pixels do not tell independently."""
-SALIENT_WEIGHT = 0.6
 HOLE_SHARE = 0.05
 """A hole in a hand of less than this share of it is filled."""
 LEAST_AREA = 0.002
 """A hand of less than this share of the image is none."""
-
-
-@dataclass
-class Look:
-    """What the labels of a scene look like."""
-
-    models: list[ColourModel]
-    """Colours by label."""
-    plates: list[tuple[Plate, np.ndarray]] = field(default_factory=list)
-    """Still pictures and the label (H, W) of each of their pixels."""
-
-    hand_samples: list[np.ndarray] = field(default_factory=list)
-
-    def learn_hand(self, lab: np.ndarray, labels: np.ndarray) -> None:
-        """Add what a frame shows of the hand to what is known of its colours."""
-        inner = cv2.erode((labels == HAND_LABEL).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        if inner.sum() > HAND_SAMPLES:
-            self.hand_samples.append(lab[inner][:: max(1, int(inner.sum()) // HAND_SAMPLES)])
-            self.models[HAND_LABEL] = ColourModel.of(np.concatenate(self.hand_samples))
-
-    @property
-    def scene_known(self) -> np.ndarray:
-        """(H, W) bool: some still picture shows the background here."""
-        return np.any([plate.known & (labels == SCENE) for plate, labels in self.plates], axis=0)
-
-    def densities(self, lab: np.ndarray) -> np.ndarray:
-        """Return the density (L, H, W) of an image's colours under each label."""
-        found = np.stack([model.density(lab) for model in self.models])
-        found[SCENE] = (found[SCENE] + ANY_COLOUR) * (np.where(self.scene_known, UNEXPLAINED, HIDDEN_SCENE))
-        found[HAND_LABEL] = (1.0 - NOVEL_SHARE) * found[HAND_LABEL] + NOVEL_SHARE * ANY_COLOUR
-        for plate, labels in self.plates:
-            shown = plate.density(lab)
-            for label in np.unique(labels):
-                found[label] = np.maximum(found[label], np.where(labels == label, shown, 0.0))
-        return found
 
 
 def track_labels(
@@ -80,24 +34,20 @@ def track_labels(
     key: int,
     key_labels: np.ndarray,
     look: Look,
-    salient: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """Return labels (T, H, W) uint8 of all frames, found from those (H, W) of the key frame in both directions.
-
-    salient: the label whose mask the saliency network helps to draw, None for none.
-    """
+    """Return labels (T, H, W) uint8 of all frames, found from those (H, W) of the key frame in both directions."""
     labels = np.zeros(clip.greys.shape, np.uint8)
     labels[key] = key_labels
     for order in (range(key + 1, len(labels)), range(key - 1, -1, -1)):
-        for t, found in _carried(clip, key, order, look, key_labels, salient):
+        for t, found in _carried(clip, key, order, look, key_labels):
             labels[t] = found
             progress()
     return labels
 
 
 def _carried(
-    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray, salient: int | None
+    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray
 ) -> Iterator[tuple[int, np.ndarray]]:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     posterior = np.stack([key_labels == label for label in range(len(look.models))]).astype(np.float32)
@@ -105,14 +55,12 @@ def _carried(
     for t in order:
         prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
         score = np.log(prior) + TEMPER * np.log(look.densities(clip.labs[t]))
-        if salient is not None:
-            score[salient] += _salient_score(clip.frames[t], prior[salient])
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
         found = _whole(posterior, prior, clip.shown[t])
         posterior *= np.where(np.arange(len(posterior))[:, None, None] == found, 1.0, LOSERS)
         posterior /= posterior.sum(axis=0) + 1e-9
-        look.learn_hand(clip.labs[t], found)
+        look.learn_hand(clip.labs[t], found == HAND_LABEL)
         before = t
         yield t, found
 
@@ -136,16 +84,6 @@ def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
         near = cv2.GaussianBlur(warped[label], (0, 0), reach)
         prior[label] += JUMPS + APPEARS * np.minimum(1.0, 4.0 * near)
     return prior / prior.sum(axis=0)
-
-
-def _salient_score(frame: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Log odds (H, W) of what stands out in a crop around where a thing should be; 0 outside of it."""
-    score = np.zeros(prior.shape, np.float32)
-    found = saliency_around(frame, prior > 0.5)
-    if found is not None:
-        window, shown = found
-        score[window] = SALIENT_WEIGHT * np.log((shown + 0.05) / (1.05 - shown))
-    return score
 
 
 def _softmax(score: np.ndarray) -> np.ndarray:
@@ -200,14 +138,14 @@ def _filled(labels: np.ndarray) -> np.ndarray:
 
 
 def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    edge = (
-        cv2.erode(shown.astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0) == 0
-    )
+    # What the drifting camera did not see is outside of the picture.
+    padded = np.pad(shown.astype(np.uint8), EDGE_PX)
+    edge = cv2.erode(padded, np.ones((2 * EDGE_PX + 1,) * 2, np.uint8))[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX] == 0
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     keep = stats[:, cv2.CC_STAT_AREA] > LEAST_AREA * mask.size
     keep &= np.bincount(parts[edge], minlength=count) > 0
     keep[0] = False
-    return keep[parts]
+    return np.asarray(keep[parts])
 
 
 def _object_parts(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:

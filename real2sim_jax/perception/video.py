@@ -46,7 +46,8 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
         raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
     frames: list[np.ndarray] = []
     size = (0, 0)
-    for size, frame in _ticks(_decoded(path, long_side_px), rate_hz):
+    for shown, frame in _ticks(_decoded(path, long_side_px), rate_hz):
+        size = shown
         if len(frames) >= LONGEST_S * rate_hz:
             raise UserError(f"{path}: longer than {LONGEST_S:g} s; cut out the part that shows the action")
         frames.append(frame)

@@ -1,6 +1,7 @@
 """A video with its masks: coloured bodies, the phase and a bar that shows when the hand touches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -55,11 +56,11 @@ def _frame(
 
 
 def _bar(width: int, t: int, phases: Sequence[str], touching: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """Time from left to right: the action shaded, touching frames filled as high as they are sure, the present a line."""
+    """Time from left to right: the action shaded, touching frames as high as they are sure, the present a line."""
     bar = np.full((BAR_PX, width, 3), BACKGROUND, np.uint8)
     places = np.linspace(MARGIN_PX, width - MARGIN_PX, len(phases) + 1).round().astype(int)
     top, bottom = 20, BAR_PX - 6
-    for i, (left, right) in enumerate(_spans(places)):
+    for i, (left, right) in enumerate(pairwise(places.tolist())):
         bar[top:bottom, left:right] = SHADE if phases[i] == "action" else (255, 255, 255)
         if touching[i]:
             bar[bottom - round(float(confidence[i]) * (bottom - top)) : bottom, left:right] = PALE
@@ -71,7 +72,3 @@ def _bar(width: int, t: int, phases: Sequence[str], touching: np.ndarray, confid
         bar, text, (MARGIN_PX, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, TOUCH if touching[t] else INK, 1, cv2.LINE_AA
     )
     return bar
-
-
-def _spans(places: np.ndarray) -> Iterator[tuple[int, int]]:
-    yield from ((int(a), int(b)) for a, b in zip(places, places[1:], strict=False))

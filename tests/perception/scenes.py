@@ -26,7 +26,9 @@ def table(seed=0, colours=((172, 150, 120), (120, 128, 134))):
     base[: HEIGHT // 3], base[HEIGHT // 3 :] = colours[1], colours[0]
     for scale in (4, 16, 48):
         size = WIDTH // scale + 2, HEIGHT // scale + 2
-        noise = cv2.resize(rng.normal(0, 7, size[::-1]).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        noise = cv2.resize(
+            rng.normal(0, 7, size[::-1]).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+        )
         base += noise[..., None]
     return base
 
@@ -101,15 +103,15 @@ def line(start, end, share):
     return np.asarray(start) + share[:, None] * (np.asarray(end) - np.asarray(start))
 
 
-def push(frames=42, drift=None, seed=0, colour=(60, 90, 190), distance=130, neighbours=()):
-    """A hand comes from the left, pushes a box to the right, and leaves."""
-    t = np.arange(frames)
+def push(frames=42, drift=None, seed=0, colour=(60, 90, 190), distance=130, neighbours=(), pace=1.0, arm=True):
+    """A hand comes from the left, pushes a box to the right, and leaves; pace 1 is 42 frames."""
+    t = np.arange(frames) / pace
     way = line((100, 120), (100 + distance, 120), smooth((t - 14) / 14))
     withdrawn = 1 - smooth(t / 13) + smooth((t - 29) / 10)
     tips = way - (22, 0) - withdrawn[:, None] * np.array([150 + distance, 0])
     roots = tips - (300, 60)
     things = [(9, colour, (20, 16), np.tile(place, (frames, 1))) for place in neighbours]
-    return render([*things, (2, colour, (20, 16), way)], (tips, roots), frames, drift, seed)
+    return render([*things, (2, colour, (20, 16), way)], (tips, roots) if arm else None, frames, drift, seed)
 
 
 def pick_up(frames=36, seed=1):
@@ -117,18 +119,18 @@ def pick_up(frames=36, seed=1):
     t = np.arange(frames)
     way = line((150, 130), (170, 70), smooth((t - 14) / 14))
     tips = way + (14, -6) + (1 - smooth(t / 13))[:, None] * np.array([190, -20])
-    return render([(2, (190, 60, 60), (17, 20), way)], (tips, tips + (300, -60)), frames, None, seed)
+    return render([(2, (190, 60, 60), (17, 20), way)], (tips, tips + np.array([300, -60])), frames, None, seed)
 
 
-def put(onto=False, frames=40, seed=2):
-    """A hand brings a box beside or onto another one, and leaves."""
-    t = np.arange(frames)
+def put(onto=False, frames=40, seed=2, pace=1.0):
+    """A hand brings a box beside or onto another one, and leaves; pace 1 is 40 frames."""
+    t = np.arange(frames) / pace
     anchor = np.tile((130.0, 125.0), (frames, 1))
     end = (130, 92) if onto else (205, 128)
     way = line((360, 60), end, smooth((t - 4) / 18))
     tips = way + (10, -8) + smooth((t - 25) / 10)[:, None] * np.array([240, -40])
     things = [(3, (70, 140, 80), (32, 20), anchor), (2, (60, 90, 190), (16, 13), way)]
-    return render(things, (tips, tips + (300, -60)), frames, None, seed)
+    return render(things, (tips, tips + np.array([300, -60])), frames, None, seed)
 
 
 def iou(found, truth):

@@ -17,6 +17,10 @@ APPEARS = 0.02
 """Prior of a label that was not here before and may have come."""
 JUMPS = 1e-7
 """Prior of an object where neither flow nor its neighbourhood leads."""
+REACH, LEAST_REACH_PX = 0.4, 4.0
+"""How far an object may jump from frame to frame: deviation over the root of its area, and at least."""
+LEAST_FOUND = 0.3
+"""What is found again is at least this share of the object."""
 EDGE_PX = 2
 """A hand that comes this near to the border reaches it."""
 LOSERS = 0.1
@@ -51,13 +55,14 @@ def _carried(
 ) -> Iterator[tuple[int, np.ndarray]]:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     posterior = np.stack([key_labels == label for label in range(len(look.models))]).astype(np.float32)
+    homes = np.bincount(key_labels.ravel(), minlength=len(look.models))
     before = key
     for t in order:
         prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
         score = np.log(prior) + TEMPER * np.log(look.densities(clip.labs[t]))
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
-        found = _whole(posterior, prior, clip.shown[t])
+        found = _whole(posterior, prior, clip.shown[t], homes)
         posterior *= np.where(np.arange(len(posterior))[:, None, None] == found, 1.0, LOSERS)
         posterior /= posterior.sum(axis=0) + 1e-9
         look.learn_hand(clip.labs[t], found == HAND_LABEL)
@@ -80,7 +85,7 @@ def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
     prior[SCENE] += APPEARS
     prior[HAND_LABEL] += APPEARS
     for label in range(FIRST_OBJECT, len(prior)):
-        reach = max(3.0, 0.15 * np.sqrt((key_labels == label).sum()))
+        reach = max(LEAST_REACH_PX, REACH * np.sqrt((key_labels == label).sum()))
         near = cv2.GaussianBlur(warped[label], (0, 0), reach)
         prior[label] += JUMPS + APPEARS * np.minimum(1.0, 4.0 * near)
     return prior / prior.sum(axis=0)
@@ -105,15 +110,14 @@ def _smoothed(posterior: np.ndarray, grey: np.ndarray, radius: int = 3, eps: flo
     return kept / np.maximum(kept.sum(axis=0), 1e-6)
 
 
-def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray, homes: np.ndarray) -> np.ndarray:
     """The likeliest labels (H, W) without crumbs: a hand reaches the border, an object is where it was."""
     labels = posterior.argmax(axis=0).astype(np.uint8)
     crumbs = np.zeros(labels.shape, bool)
     for label in range(1, len(posterior)):
-        keep = (
-            _hand_parts(labels == label, shown) if label == HAND_LABEL else _object_parts(labels == label, prior[label])
-        )
-        crumb = (labels == label) & ~keep
+        mask = labels == label
+        keep = _hand_parts(mask, shown) if label == HAND_LABEL else _object_parts(mask, prior[label], homes[label])
+        crumb = mask & ~keep
         posterior[label][crumb] = 0.0
         crumbs |= crumb
     # A crumb goes to what is likeliest besides, but it makes no hand that does not reach the border.
@@ -148,10 +152,14 @@ def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return np.asarray(keep[parts])
 
 
-def _object_parts(mask: np.ndarray, prior: np.ndarray) -> np.ndarray:
+def _object_parts(mask: np.ndarray, prior: np.ndarray, home: int) -> np.ndarray:
+    """The parts that are where the object was, or a large one near to it when none is: flow loses what is fast."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
     expected = np.bincount(parts.ravel(), prior.ravel(), count) / np.maximum(areas, 1)
     keep = (expected > 0.3) | ((expected > 0.02) & (areas > 0.1 * areas[1:].max(initial=0)))
     keep[0] = False
+    if areas[keep].sum() < LEAST_FOUND * home:
+        keep |= (expected > 10.0 * JUMPS) & (areas > LEAST_FOUND * home)
+        keep[0] = False
     return keep[parts]

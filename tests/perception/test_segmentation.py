@@ -75,10 +75,10 @@ def drifted(scene):
 
 @needs_network
 def test_what_is_put_onto_something_is_told_from_it():
-    scene = scenes.put(onto=True, frames=FRAMES, pace=0.7)
+    scene = scenes.put(onto=True, frames=36)
     labels, found = segment(scene)
     assert agreement(labels, scene, MOVED).mean() > 0.85 and agreement(labels, scene, ANCHOR).mean() > 0.85
-    assert "starts from frame 29" in found.notes[0]
+    assert "starts from frame 35" in found.notes[0]
     track, _ = mask_track(found, video_of(scene))
     assert for_action(track, ACTIONS["put_onto"]).masks.shape[1] == 3
 

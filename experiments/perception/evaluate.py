@@ -3,8 +3,8 @@
     python experiments/perception/evaluate.py [--videos FOLDER] [--out FOLDER]
 
 FOLDER holds videos; ID_masks.npz beside ID.webm holds reference `masks` (T, H, W), 1 hand, 2 object; boxes.json holds
-boxes in the layout of Something-Else. Every video is segmented by `auto` with the same settings, in a process of its own
-whose time and peak memory are reported. The overlays below --out are to be looked at: numbers say only half.
+boxes in the layout of Something-Else. Every video is segmented by `auto` with the same settings, in a process of its
+own whose time and peak memory are reported. The overlays below --out are to be looked at: numbers say only half.
 """
 
 import argparse

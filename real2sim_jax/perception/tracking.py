@@ -149,7 +149,7 @@ def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
     keep = stats[:, cv2.CC_STAT_AREA] > LEAST_AREA * mask.size
     keep &= np.bincount(parts[edge], minlength=count) > 0
     keep[0] = False
-    return np.asarray(keep[parts])
+    return np.take(keep, parts)
 
 
 def _object_parts(mask: np.ndarray, prior: np.ndarray, home: int) -> np.ndarray:
@@ -162,4 +162,4 @@ def _object_parts(mask: np.ndarray, prior: np.ndarray, home: int) -> np.ndarray:
     if areas[keep].sum() < LEAST_FOUND * home:
         keep |= (expected > 10.0 * JUMPS) & (areas > LEAST_FOUND * home)
         keep[0] = False
-    return keep[parts]
+    return np.take(keep, parts)

@@ -102,6 +102,12 @@ def _other_end(labels: np.ndarray, key: int, hand: int) -> Sequence[int]:
 
 def parts_of(mask: np.ndarray, least: float) -> list[np.ndarray]:
     """Return the connected parts (H, W) bool of a mask that are larger than a share of the image, largest first."""
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    order = sorted(range(1, count), key=lambda part: -stats[part, cv2.CC_STAT_AREA])
-    return [parts == part for part in order if stats[part, cv2.CC_STAT_AREA] > least * mask.size]
+    parts, areas = numbered_parts(mask)
+    order = sorted(range(1, len(areas)), key=lambda part: -areas[part])
+    return [parts == part for part in order if areas[part] > least * mask.size]
+
+
+def numbered_parts(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number (H, W) of the connected part that each pixel of a mask belongs to, 0 outside, and their areas."""
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return np.asarray(parts, np.intp), np.asarray(stats)[:, cv2.CC_STAT_AREA]

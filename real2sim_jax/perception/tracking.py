@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL, SCENE, Look
-from real2sim_jax.perception.scene import Clip
+from real2sim_jax.perception.scene import Clip, numbered_parts
 
 APPEARS = 0.02
 """Prior of a label that was not here before and may have come."""
@@ -131,12 +131,12 @@ def _whole(posterior: np.ndarray, prior: np.ndarray, shown: np.ndarray, homes: n
 def _filled(labels: np.ndarray) -> np.ndarray:
     """Fill small holes of the hand."""
     hand = labels == HAND_LABEL
-    count, parts, stats, _ = cv2.connectedComponentsWithStats((labels == SCENE).astype(np.uint8))
-    small = stats[:, cv2.CC_STAT_AREA] < HOLE_SHARE * hand.sum()
+    parts, areas = numbered_parts(labels == SCENE)
+    small = areas < HOLE_SHARE * hand.sum()
     around = cv2.dilate(hand.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     # A hole that touches nothing but the hand has all of its rim inside of the widened hand.
     rim = (labels == SCENE) & (cv2.erode((labels == SCENE).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
-    loose = np.bincount(parts[rim & ~around], minlength=count) > 0
+    loose = np.bincount(parts[rim & ~around], minlength=len(areas)) > 0
     small[0] = False
     return np.where((small & ~loose)[parts], HAND_LABEL, labels)
 
@@ -145,21 +145,19 @@ def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
     # What the drifting camera did not see is outside of the picture.
     padded = np.pad(shown.astype(np.uint8), EDGE_PX)
     edge = cv2.erode(padded, np.ones((2 * EDGE_PX + 1,) * 2, np.uint8))[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX] == 0
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    keep = stats[:, cv2.CC_STAT_AREA] > LEAST_AREA * mask.size
-    keep &= np.bincount(parts[edge], minlength=count) > 0
+    parts, areas = numbered_parts(mask)
+    keep = (areas > LEAST_AREA * mask.size) & (np.bincount(parts[edge], minlength=len(areas)) > 0)
     keep[0] = False
-    return np.take(keep, parts)
+    return keep[parts]
 
 
 def _object_parts(mask: np.ndarray, prior: np.ndarray, home: int) -> np.ndarray:
     """The parts that are where the object was, or a large one near to it when none is: flow loses what is fast."""
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    areas = stats[:, cv2.CC_STAT_AREA]
-    expected = np.bincount(parts.ravel(), prior.ravel(), count) / np.maximum(areas, 1)
+    parts, areas = numbered_parts(mask)
+    expected = np.bincount(parts.ravel(), prior.ravel(), len(areas)) / np.maximum(areas, 1)
     keep = (expected > 0.3) | ((expected > 0.02) & (areas > 0.1 * areas[1:].max(initial=0)))
     keep[0] = False
     if areas[keep].sum() < LEAST_FOUND * home:
         keep |= (expected > 10.0 * JUMPS) & (areas > LEAST_FOUND * home)
         keep[0] = False
-    return np.take(keep, parts)
+    return keep[parts]

@@ -108,6 +108,6 @@ def parts_of(mask: np.ndarray, least: float) -> list[np.ndarray]:
 
 
 def numbered_parts(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number (H, W) of the connected part that each pixel of a mask belongs to, 0 outside, and their areas."""
+    """Return the number (H, W) of the part of a mask that each pixel belongs to, 0 outside, and the areas of all."""
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     return np.asarray(parts, np.intp), np.asarray(stats)[:, cv2.CC_STAT_AREA]

@@ -18,7 +18,8 @@ BODIES = 3
 
 def mask_track(found: Found, video: Video) -> tuple[MaskTrack, Contact]:
     """Return the masks of all three bodies, the anchor's empty where there is none, and what tells the contact."""
-    masks = np.stack([found.labels == body + 1 for body in range(BODIES)], axis=1)
+    # A byte per pixel: a long video's masks are large.
+    masks = np.stack([found.labels == body + 1 for body in range(BODIES)], axis=1).astype(np.uint8)
     frames = len(masks)
     track = MaskTrack(
         masks=masks,

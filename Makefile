@@ -4,6 +4,8 @@ ACTION ?= pick_up
 SEED ?= 0
 SEEDS ?=
 TRACKS ?=
+VIDEO ?=
+PROMPT ?=
 PHYSICS ?= batch
 RUNS ?= runs
 STEPS ?=
@@ -41,20 +43,23 @@ VIEW_INSTALLED := $(VENV)/.installed-view
 
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
+VIDEOS ?= $(wildcard ../shared/data/videos)
 SPECS ?= $(wildcard ../shared/data/policy_benchmark)
 SCENES ?= 20
 STATES ?= $(RUNS)/$(ACTION)
 STUDIES ?= $(wildcard experiments/studies/*.toml)
 RAY ?=
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
-TRAINING = --physics $(PHYSICS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
+# A prompt has no spaces, a file's name should have none either.
+CLIPS = $(addprefix --video ,$(VIDEO)) $(addprefix --prompt ,$(PROMPT))
+TRAINING = --physics $(PHYSICS) $(CLIPS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
 STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --ray ,$(RAY)) \
   --out experiments/studies/results --page docs/results.md
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train fit benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
+.PHONY: help install train segment fit masks benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -66,10 +71,13 @@ help: ## list targets and variables
 	@echo "  SEEDS      policies to train at once in 'make train', from SEED on; one when empty [$(SEEDS)]"
 	@echo "             and of each condition in 'make sweep', from 0 on; as the study says when empty"
 	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
+	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS [$(VIDEO)]"
+	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO: see '$(BIN)/real2sim segment --help' [$(PROMPT)]"
 	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
+	@echo "  VIDEOS     folder of videos with reference masks or boxes, for 'make masks' [$(VIDEOS)]"
 	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$(SPECS)]"
 	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$(STATES)]"
 	@echo "  STUDIES    files of 'make sweep' and 'make studies-quick'; all of experiments/studies by default"
@@ -82,11 +90,14 @@ help: ## list targets and variables
 install: $(INSTALLED) ## make the virtual environment and install the package
 	@:
 
-train: $(INSTALLED) ## learn ACTION's policy from TRACKS
+train: $(INSTALLED) ## learn ACTION's policy from VIDEO or TRACKS
 	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
 
-fit: $(INSTALLED) ## fit cuboids to TRACKS or to synthetic demonstrations
-	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(addprefix --tracks ,$(TRACKS))
+segment: $(INSTALLED) ## find hand and objects in VIDEO; overlays below RUNS/masks
+	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(addprefix --prompt ,$(PROMPT))
+
+fit: $(INSTALLED) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
+	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(CLIPS) $(addprefix --tracks ,$(TRACKS))
 
 benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of SPEC
 	@$(BIN)/real2sim benchmark $(WHICH) --physics $(PHYSICS) --spec $(SPEC)
@@ -96,6 +107,9 @@ run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 
 states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth
 	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
+
+masks: $(INSTALLED) ## how good masks of the real videos of VIDEOS are, time and memory
+	@$(BIN)/python experiments/perception/evaluate.py --out $(RUNS)/masks_evaluation $(addprefix --videos ,$(VIDEOS))
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
@@ -160,9 +174,10 @@ clean: ## remove caches; results and the virtual environment stay
 clean-all: clean ## remove the virtual environment too
 	@rm -rf $(VENV) $(FRANKA) real2sim_jax.egg-info
 
-$(INSTALLED): requirements.txt pyproject.toml | $(BIN)/python
+$(INSTALLED): requirements.txt requirements-perception.txt pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) ..."
 	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps -r requirements-perception.txt || echo "without the networks for raw videos: see requirements-perception.txt" >&2
 	@$(PIP) $(if $(EXTRAS),-e ".[$(EXTRAS)]",--no-deps -e .)
 	@touch $@
 

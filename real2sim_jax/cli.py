@@ -1,4 +1,4 @@
-"""`real2sim fit | evaluate-states | train | benchmark | compare | sweep | run | export | replay | view | info`."""
+"""`real2sim segment | fit | train | benchmark | compare | sweep | run | view ...`: every command in one list."""
 
 import os
 import sys
@@ -15,6 +15,7 @@ from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
 from real2sim_jax.commands.replay import Replay
 from real2sim_jax.commands.robot import Export, Run
+from real2sim_jax.commands.segment import Segment
 from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.view import View
@@ -23,7 +24,8 @@ from real2sim_jax.errors import UserError
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
 
 Command = (
-    Annotated[Fit, tyro.conf.subcommand("fit")]
+    Annotated[Segment, tyro.conf.subcommand("segment")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[EvaluateStates, tyro.conf.subcommand("evaluate-states")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]

@@ -1,6 +1,7 @@
 """What the command line shows: progress, tables, and a gentle reaction to Ctrl-C."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from real2sim_jax.learning.train import Progress as TrainingProgress
+
+PLAIN_EVERY_S = 10.0
+"""Where there is no terminal, progress is a line at most this often."""
 
 
 class Console:
@@ -42,6 +46,23 @@ class Console:
             return
         with self._rich.status(text) as status:
             yield status.update
+
+    @contextmanager
+    def bar(self, total: float) -> Iterator[Callable[[float, str], None]]:
+        """Show a progress bar (lines where there is no terminal); yields a function of what is done and a text."""
+        columns = SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        last = -PLAIN_EVERY_S
+        with Progress(*columns, console=self._rich, disable=not self._rich.is_terminal) as progress:
+            task = progress.add_task("", total=total)
+
+            def report(done: float, text: str) -> None:
+                nonlocal last
+                progress.update(task, completed=done, description=text)
+                if not self._rich.is_terminal and time.monotonic() - last >= PLAIN_EVERY_S:
+                    last = time.monotonic()
+                    self.say(f"  {done / total:4.0%}  {text}")
+
+            yield report
 
     @contextmanager
     def training(self, steps: int) -> Iterator["TrainingWatch"]:

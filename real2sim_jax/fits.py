@@ -15,16 +15,20 @@ from real2sim_jax.files import file_hash, load, load_header, plain, save
 from real2sim_jax.fitting.fit import FitConfig, fit_tracks
 from real2sim_jax.fitting.report import FitReport, make_report, save_report, saved_loss_curve
 from real2sim_jax.perception.annotations import read_tracks
+from real2sim_jax.perception.boxes import boxes_of_masks
+from real2sim_jax.perception.mask_tracks import for_action
 from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.segments import Videos, segment_stage
 from real2sim_jax.states_csv import write_states
-from real2sim_jax.types import BoxTrack, CuboidTrack
+from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.viewers.contact_sheet import Tile, save_contact_sheet
 from real2sim_jax.viewers.fit import save_fit_gif
 from real2sim_jax.viewers.plots import save_loss_curves
 
 SYNTHETIC_COUNT = 6
 
-Tracks = dict[str, tuple[Action, BoxTrack]]
+BoxTracks = dict[str, tuple[Action, BoxTrack]]
+Tracks = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Source:
     use_phases: bool = True
     seed: int = 0
     """Of the synthetic demonstrations."""
+    clips: Videos | None = None
+    """Video files, instead of annotations."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Fits:
     reports: dict[str, FitReport]
 
 
-def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
+def read_source(source: Source, action: Action | None) -> tuple[BoxTracks, dict[str, str], dict[str, CuboidTrack]]:
     """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
 
     UserError when no track is left.
@@ -63,13 +69,29 @@ def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str
             raise UserError(f"{source.tracks}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
         return tracks, skipped, {}
     if action is None:
-        raise UserError("expected --tracks FOLDER or --action NAME; got neither")
+        raise UserError("expected --tracks FOLDER, --video FILE or --action NAME; got none")
     if source.videos:
         raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
     scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
     named = {f"synthetic{source.seed}_{i}": scene for i, scene in enumerate(scenes)}
     observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
     return observed, {}, {name: truth for name, (_, truth) in named.items()}
+
+
+def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Tracks, dict[str, str]]:
+    """Segment video files into folders below `out`; return their masks by video id and why others were skipped."""
+    if action is None:
+        raise UserError("expected --action NAME with --video: what the videos show")
+    segments = segment_stage(clips, out, console)
+    tracks, skipped = {}, dict(segments.skipped)
+    for video, track in segments.tracks.items():
+        try:
+            tracks[video] = action, for_action(track, action)
+        except UserError as error:
+            skipped[video] = str(error)
+    if not tracks:
+        raise UserError(f"no usable video; {next(f'{video}: {why}' for video, why in skipped.items())}")
+    return tracks, skipped
 
 
 def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
@@ -84,10 +106,14 @@ def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
 def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
     """Fit every video of a source; write boxes.npz, track.npz, states.csv, fit.gif and quality.json below out/VIDEO.
 
-    Synthetic videos get truth.npz too; contact_sheet.png and loss_curves.png show all videos. A video whose boxes,
-    action and configuration have not changed is not fitted again. UserError when no video can be fitted.
+    Video files get masks.npz instead of boxes.npz, synthetic videos truth.npz too; contact_sheet.png and
+    loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
+    fitted again. UserError when no video can be fitted.
     """
-    observed, skipped, truth = read_source(source, action)
+    if source.clips is None:
+        observed, skipped, truth = read_source(source, action)
+    else:
+        (observed, skipped), truth = _read_clips(source.clips, action, out, console), {}
     for video, track in truth.items():
         save(out / video / "truth.npz", track)
     return fit_observed(observed, skipped, out, console)
@@ -100,8 +126,11 @@ def fit_observed(observed: Tracks, skipped: Mapping[str, str], out: Path, consol
     """
     config = FitConfig()
     for video, (_, track) in observed.items():
-        save(out / video / "boxes.npz", track)
-    done = {video: track for video, (shown, _) in observed.items() if (track := _fresh(out / video, shown, config))}
+        if isinstance(track, BoxTrack):
+            save(out / video / "boxes.npz", track)
+    made_from = {v: _made_from(out / v, shown, track, config) for v, (shown, track) in observed.items()}
+    done = {video: track for video in observed if (track := _fresh(out / video, made_from[video]))}
+    boxes = {v: boxes_of_masks(t) if isinstance(t, MaskTrack) else t for v, (_, t) in observed.items()}
     curves = {video: saved_loss_curve(out / video / "quality.json") for video in done}
     missing = {video: pair for video, pair in observed.items() if video not in done}
     if missing:
@@ -109,50 +138,51 @@ def fit_observed(observed: Tracks, skipped: Mapping[str, str], out: Path, consol
             result = fit_tracks(missing, config, update)
             update("drawing")
             for video, track in result.tracks.items():
-                _write_fit(out / video, *missing[video], track, config)
+                _write_fit(out / video, boxes[video], track, made_from[video])
         done, curves = done | result.tracks, curves | result.curves
         skipped = {**skipped, **result.failures}
     fitted = {video: (shown, done[video]) for video, (shown, _) in observed.items() if video in done}
     if not fitted:
         raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")
-    reports = {v: make_report(track, shown, observed[v][1], curves.get(v)) for v, (shown, track) in fitted.items()}
+    reports = {v: make_report(track, shown, boxes[v], curves.get(v)) for v, (shown, track) in fitted.items()}
     fits = Fits(fitted, dict(skipped), reports)
-    _write_overview(out, fits, observed)
+    _write_overview(out, fits, boxes)
     return fits
 
 
-def _fresh(folder: Path, action: Action, config: FitConfig) -> CuboidTrack | None:
+def _fresh(folder: Path, made_from: Mapping[str, Any]) -> CuboidTrack | None:
     path = folder / "track.npz"
     if not all((folder / name).is_file() for name in ("track.npz", "states.csv", "fit.gif")):
         return None
     try:
         header = load_header(path)
-        same = all(header[name] == value for name, value in _made_from(folder, action, config).items())
+        same = all(header[name] == value for name, value in made_from.items())
         return load(path, CuboidTrack) if same else None
     except (UserError, KeyError):
         # Damaged, or of another version: to be made again.
         return None
 
 
-def _made_from(folder: Path, action: Action, config: FitConfig) -> dict[str, Any]:
+def _made_from(folder: Path, action: Action, observed: BoxTrack | MaskTrack, config: FitConfig) -> dict[str, Any]:
     """What a track depends on, as in its header."""
+    parent = "masks" if isinstance(observed, MaskTrack) else "boxes"
     return {
         "config": {"action": action.name, **plain(config)},
-        "parents": {"boxes": file_hash(folder / "boxes.npz")},
+        "parents": {parent: file_hash(folder / f"{parent}.npz")},
     }
 
 
-def _write_fit(folder: Path, action: Action, observed: BoxTrack, track: CuboidTrack, config: FitConfig) -> None:
+def _write_fit(folder: Path, observed: BoxTrack, track: CuboidTrack, made_from: Mapping[str, Any]) -> None:
     write_states(folder / "states.csv", track)
     save_fit_gif(folder / "fit.gif", observed, track)
-    save(folder / "track.npz", track, **_made_from(folder, action, config))
+    save(folder / "track.npz", track, **made_from)
 
 
-def _write_overview(out: Path, fits: Fits, observed: Tracks) -> None:
+def _write_overview(out: Path, fits: Fits, observed: Mapping[str, BoxTrack]) -> None:
     tiles = []
     for video, report in fits.reports.items():
         save_report(out / video / "quality.json", report)
-        tiles.append(Tile(video, observed[video][1], fits.tracks[video][1], report))
+        tiles.append(Tile(video, observed[video], fits.tracks[video][1], report))
     save_contact_sheet(out / "contact_sheet.png", tiles, fits.skipped)
     curves = {video: np.asarray(r.loss_curve) for video, r in fits.reports.items() if r.loss_curve}
     if curves:

@@ -25,6 +25,7 @@ ORDER = (
     ("viewers",),
     ("arms",),
     ("console", "inventory"),
+    ("segments",),
     ("fits",),
     ("pipeline",),
     ("sweeps",),
@@ -76,7 +77,9 @@ def test_robot_needs_numpy_alone(path):
     assert others - sys.stdlib_module_names <= LATE_ON_THE_ROBOT.get(path.name, set())
 
 
-@pytest.mark.parametrize("module", ["torch", "segment_anything", "franky", "onnx", "ray", "viser"])
+@pytest.mark.parametrize(
+    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser"]
+)
 def test_optional_packages_are_imported_late(module):
     for path in FILES:
         top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -1,18 +1,20 @@
-"""`real2sim fit`: from annotated boxes to cuboids in 3D."""
+"""`real2sim fit`: from annotated boxes or video files to cuboids in 3D."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from real2sim_jax.actions import action_named
-from real2sim_jax.commands.options import ids, not_negative
+from real2sim_jax.commands.options import ids, not_negative, video_files
 
 BODIES = ("hand", "moved", "anchor")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Fit cuboids to the videos of a folder of tracks, or to synthetic demonstrations of an action."""
+    """Fit cuboids to the videos of a folder of tracks, to video files, or to synthetic demonstrations of an action."""
 
     tracks: Path | None = None
     """Folder with something_else_boxes.json, actions.csv and, if there is one, phases.csv."""
@@ -20,6 +22,12 @@ class Fit:
     """Folder that gets VIDEO/states.csv, track.npz, fit.gif and quality.json; RUNS/ACTION when absent."""
     videos: str | None = None
     """Ids of the videos to fit, separated by commas; all of the folder's actions.csv when absent."""
+    video: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """A video file to fit (may be repeated), instead of --tracks; it shows --action."""
+    segmenter: str = "auto"
+    """How masks are found in video files: auto, or boxes (follow what --prompt draws boxes around)."""
+    prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
     action: str | None = None
     """Only videos of this action; with no --tracks, whose synthetic demonstrations to fit."""
     phases: bool = True
@@ -38,7 +46,8 @@ class Fit:
         action = action_named(self.action) if self.action else None
         not_negative(self.seed)
         out = self.out or self.runs / (action.name if action else "fits")
-        source = Source(self.tracks, ids(self.videos), self.phases, self.seed)
+        clips = video_files(self.video, self.segmenter, self.prompt, self.tracks)
+        source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
         fits = fit_stage(source, action, out, console)
         show_fits(console, fits)
         console.say(f"written to {out}/VIDEO/: states.csv, track.npz, fit.gif, quality.json")

@@ -1,5 +1,9 @@
 """Checks and conversions that several commands share."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from real2sim_jax.errors import UserError
 
 
@@ -18,3 +22,17 @@ def at_least_one(name: str, value: int) -> None:
     """UserError unless the value of an option is 1 or more."""
     if value < 1:
         raise UserError(f"{name} {value}: expected at least 1")
+
+
+def video_files(videos: Sequence[Path], segmenter: str, prompts: Sequence[str], tracks: Path | None) -> Any:
+    """Return the segment stage's input, None where no video file is given; UserError beside a folder of tracks."""
+    from real2sim_jax.perception.prompts import parse_prompts
+    from real2sim_jax.segments import Videos
+
+    if not videos:
+        if prompts:
+            raise UserError("--prompt belongs to a video; give one with --video FILE")
+        return None
+    if tracks is not None:
+        raise UserError("--video and --tracks: expected one of the two")
+    return Videos(videos, segmenter, parse_prompts(prompts))

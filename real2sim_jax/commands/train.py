@@ -1,14 +1,16 @@
-"""`real2sim train`: from boxes to a benchmarked policy."""
+"""`real2sim train`: from boxes or video files to a benchmarked policy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.commands.benchmark import show_success
 from real2sim_jax.commands.fit import show_fits
-from real2sim_jax.commands.options import at_least_one, ids, not_negative
+from real2sim_jax.commands.options import at_least_one, ids, not_negative, video_files
 from real2sim_jax.errors import UserError
 
 
@@ -24,6 +26,12 @@ class Train:
     """Ids of the videos to learn from, separated by commas; all of the action's when absent."""
     phases: bool = True
     """Take the action's frames from phases.csv where it has them; otherwise infer them from the boxes."""
+    video: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """A video file to learn from (may be repeated), instead of --tracks; it shows --action."""
+    segmenter: str = "auto"
+    """How masks are found in video files: auto, or boxes (follow what --prompt draws boxes around)."""
+    prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
     seed: int = 0
     """Of synthetic demonstrations, training and benchmark."""
     seeds: int = 1
@@ -57,7 +65,8 @@ class Train:
         not_negative(self.seed)
         config = _train_config(self)
         layout = RunLayout(self.runs, action.name)
-        source = Source(self.tracks, ids(self.videos), self.phases, self.seed)
+        clips = video_files(self.video, self.segmenter, self.prompt, self.tracks)
+        source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
         fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)

@@ -15,10 +15,11 @@ from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
 from real2sim_jax.fitting.initial import Start
 from real2sim_jax.fitting.losses import Scales, Weights
-from real2sim_jax.fitting.masks import boxes_of_masks, prepare_masks, refine_on_masks
+from real2sim_jax.fitting.masks import prepare_masks, refine_on_masks
 from real2sim_jax.fitting.minimise import Problem, Schedule, minimise_all, problem_of, scene_of
 from real2sim_jax.fitting.prepare import BODIES, pad_track, padded_length, rules_of, trim
 from real2sim_jax.fitting.quality import describe
+from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, unstack
 
 

@@ -1,4 +1,4 @@
-"""Fitting to masks: boxes of the masks give the scene, the silhouettes then settle what boxes leave open."""
+"""Fitting to masks: the boxes around them give the scene, the silhouettes then settle what boxes leave open."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,25 +11,9 @@ import numpy as np
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
 from real2sim_jax.fitting.minimise import Problem, Schedule, descend
 from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position
+from real2sim_jax.perception.boxes import LEAST_AREA
 from real2sim_jax.rendering.silhouettes import soft_masks
-from real2sim_jax.types import Array, BoxTrack, MaskTrack
-
-LEAST_AREA = 12
-"""A body of fewer pixels in a mask counts as not seen."""
-
-
-def boxes_of_masks(track: MaskTrack) -> BoxTrack:
-    """Return the boxes (px of the video) around masks at least half set; a body with hardly a pixel is not seen."""
-    masks = np.asarray(np.asarray(track.masks) > 0.5)
-    seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= LEAST_AREA)
-    step = np.asarray(track.image_size, float) / np.array([masks.shape[3], masks.shape[2]])
-    columns, rows = np.asarray(masks.any(axis=2)), np.asarray(masks.any(axis=3))
-    low = np.stack([columns.argmax(-1), rows.argmax(-1)], axis=-1) * step
-    size = np.array([masks.shape[3], masks.shape[2]])
-    high = (size - np.stack([columns[..., ::-1].argmax(-1), rows[..., ::-1].argmax(-1)], axis=-1)) * step
-    boxes = np.where(seen[..., None], np.concatenate([low, high], axis=-1), 0.0).astype(np.float32)
-    times = {name: getattr(track, name) for name in ("touching", "acting", "valid", "dt", "image_size")}
-    return BoxTrack(boxes, seen, **times)
+from real2sim_jax.types import Array, MaskTrack
 
 
 def refine_on_masks(

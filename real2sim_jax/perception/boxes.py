@@ -1,15 +1,17 @@
-"""From loose annotated boxes to one box per body and frame: bad boxes out, duplicates sorted, borders clipped."""
+"""One box per body and frame: from loose annotated ones (bad out, duplicates sorted, borders clipped), and of masks."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.types import ANCHOR, MOVED
+from real2sim_jax.types import ANCHOR, MOVED, BoxTrack, MaskTrack
 
 FrameBoxes = list[tuple[int, np.ndarray]]
 """One frame's (body, box (4,) px x1 y1 x2 y2); a body may come several times or never."""
 MAX_BAD_FRACTION = 0.5
+LEAST_AREA = 12
+"""A body of fewer pixels in a mask counts as not seen."""
 
 
 def assemble_boxes(
@@ -86,3 +88,17 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance (...) px between boxes (..., 4); negative is the depth of their overlap."""
     apart = np.maximum(a[..., :2] - b[..., 2:], b[..., :2] - a[..., 2:])
     return apart.max(axis=-1)
+
+
+def boxes_of_masks(track: MaskTrack) -> BoxTrack:
+    """Return the boxes (px of the video) around masks at least half set; a body with hardly a pixel is not seen."""
+    masks = np.asarray(np.asarray(track.masks) > 0.5)
+    seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= LEAST_AREA)
+    step = np.asarray(track.image_size, float) / np.array([masks.shape[3], masks.shape[2]])
+    columns, rows = np.asarray(masks.any(axis=2)), np.asarray(masks.any(axis=3))
+    low = np.stack([columns.argmax(-1), rows.argmax(-1)], axis=-1) * step
+    size = np.array([masks.shape[3], masks.shape[2]])
+    high = (size - np.stack([columns[..., ::-1].argmax(-1), rows[..., ::-1].argmax(-1)], axis=-1)) * step
+    boxes = np.where(seen[..., None], np.concatenate([low, high], axis=-1), 0.0).astype(np.float32)
+    times = {name: getattr(track, name) for name in ("touching", "acting", "valid", "dt", "image_size")}
+    return BoxTrack(boxes, seen, **times)

@@ -1,5 +1,9 @@
-"""When the hand holds or pushes the object: from annotated phases, or from the boxes' overlap and motion alone."""
+"""When the hand holds or pushes the object: from annotated phases, or from overlap and motion of boxes or masks."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 
 from real2sim_jax.perception.boxes import gap
@@ -16,6 +20,8 @@ HIDDEN_COST = 0.7
 SHOWN_DEVIATIONS = 2.0
 """Motion shows when it exceeds this many deviations of a box's centre."""
 MAX_LAG_SHARE = 0.3
+AT_PLACE = 0.95
+"""A mask is where it was when this share of what shows of it is."""
 
 
 def contact_in_phase(
@@ -53,6 +59,90 @@ def contact_from_boxes(
     if not span.any():
         return near, np.ones(len(boxes), bool)
     return (span | (np.cumsum(span) > 0) if holds_on else span), span
+
+
+@dataclass(frozen=True)
+class Contact:
+    """When the hand touches and when the action happens."""
+
+    touching: np.ndarray
+    """(T,) bool."""
+    acting: np.ndarray
+    """(T,) bool."""
+    confidence: np.ndarray
+    """(T,) share of the cues (masks that meet, motion together, finger tips) that agree with `touching`."""
+
+    def phases(self) -> list[str]:
+        """Return approach, action or leave for each frame."""
+        acting = np.flatnonzero(self.acting)
+        first, last = (acting[0], acting[-1]) if len(acting) else (0, len(self.acting))
+        return ["approach" if t < first else "action" if t <= last else "leave" for t in range(len(self.acting))]
+
+
+def contact_from_masks(
+    masks: np.ndarray, boxes: np.ndarray, seen: np.ndarray, tips: Mapping[int, np.ndarray], holds_on: bool = False
+) -> Contact:
+    """Return contact and action from masks (T, B, H, W) bool, the boxes (T, B, 4) px around them and seen (T, B).
+
+    tips: finger tips (5, 2) px by frame, where landmarks were found. What shows of a resting object is where it was,
+    however much of it the hand hides: the action is the span in which that is not so. How sure that is tell the masks'
+    gap, their motions and the tips.
+    """
+    width = float(masks.shape[3])
+    place = 0.5 * (boxes[:, MOVED, :2] + boxes[:, MOVED, 2:]) / (NOISE_FRACTION * width)
+    span = _whole_motion(_away(masks[:, MOVED], seen[:, MOVED]), place, seen[:, MOVED])
+    meets = np.array([mask_gap(hand, thing) <= NEAR_FRACTION * width for hand, thing in masks[:, (HAND, MOVED)]])
+    acting = span if span.any() else np.ones(len(masks), bool)
+    touching = span & _span(meets & span) if (meets & span).any() else meets & ~span.any()
+    if holds_on and touching.any():
+        touching = np.cumsum(touching) > 0
+    joint = _joint_motion(boxes, seen, width, touching)
+    votes = (meets == touching) + np.nan_to_num(joint)
+    voters = 1.0 + np.isfinite(joint)
+    for t, points in tips.items():
+        near = mask_gap(_drawn(points, masks.shape[2:]), masks[t, MOVED]) <= NEAR_FRACTION * width
+        votes[t], voters[t] = votes[t] + (near == touching[t]), voters[t] + 1
+    return Contact(touching, acting, votes / voters)
+
+
+def _away(masks: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the frames (T,) bool from where masks (T, H, W) leave their first place to where they reach their last."""
+    frames, index = np.flatnonzero(seen), np.arange(len(masks))
+    if len(frames) == 0:
+        return np.zeros(len(masks), bool)
+    reach = 2 * max(1, round(SHOWN_DEVIATIONS * NOISE_FRACTION * masks.shape[2])) + 1
+    left, reached = frames[0], frames[-1]
+    start, end = (cv2.dilate(masks[t].astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0 for t in frames[[0, -1]])
+    resting = [t for t in frames if (masks[t] & start).sum() > AT_PLACE * masks[t].sum()]
+    arrived = [t for t in frames if (masks[t] & end).sum() <= AT_PLACE * masks[t].sum()]
+    left, reached = max(resting), max(arrived, default=-1)
+    return (index > left) & (index <= reached)
+
+
+def mask_gap(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the distance px between two masks (H, W) bool, infinite where one is empty."""
+    if not a.any() or not b.any():
+        return float("inf")
+    return float(cv2.distanceTransform((~a).astype(np.uint8), cv2.DIST_L2, 3)[b].min())
+
+
+def _drawn(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    x, y = np.round(points).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
+    mask[y[inside], x[inside]] = True
+    return mask
+
+
+def _joint_motion(boxes: np.ndarray, seen: np.ndarray, width: float, touching: np.ndarray) -> np.ndarray:
+    """Whether moving alike agrees with `touching`, (T,) 0 or 1; NaN where the object rests or one is not seen."""
+    centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
+    speed = np.gradient(centres, axis=0)
+    moved, hand = speed[:, MOVED], speed[:, HAND]
+    size = np.linalg.norm(moved, axis=-1)
+    alike = np.linalg.norm(moved - hand, axis=-1) < 0.5 * size
+    told = (size > NOISE_FRACTION * width) & seen[:, HAND] & seen[:, MOVED]
+    return np.where(told, alike == touching, np.nan)
 
 
 def _moving_span(place: np.ndarray, seen: np.ndarray, hidden: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from real2sim_jax.fitting import parameters
 from real2sim_jax.fitting.initial import Start, cut_sides, fill, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, huber, loss_terms, weighted_sum
-from real2sim_jax.fitting.masks import boxes_of_masks, mask_term, prepare_masks
+from real2sim_jax.fitting.masks import mask_term, prepare_masks
 from real2sim_jax.fitting.parameters import Rules, decode, from_free, to_free
+from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.rendering.boxes import hard_boxes
 from real2sim_jax.types import ANCHOR, HAND, MOVED, BoxTrack, MaskTrack
 

@@ -1,0 +1,131 @@
+"""Labels of hand and things: those of a hand-free frame are carried through the video twice.
+
+The first round learns what the background behind the things, the hand and the things look like, and which of them, or
+which parts, left their place; the second uses it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.perception.drift import drift_of
+from real2sim_jax.perception.hands import TIPS
+from real2sim_jax.perception.keyframes import HandHints, choose_key, find_hints, no_hints
+from real2sim_jax.perception.looks import HAND_LABEL, first_look, second_look
+from real2sim_jax.perception.prompts import Prompt
+from real2sim_jax.perception.roles import LEAST_MOTION, choose_roles, rank_things
+from real2sim_jax.perception.scene import Clip, changed, left_behind, make_clip
+from real2sim_jax.perception.things import (
+    Found,
+    Progress,
+    Things,
+    add_left_behind,
+    cut_out,
+    standing_out,
+    thing_at,
+)
+from real2sim_jax.perception.tracking import track_labels
+from real2sim_jax.perception.video import Video
+
+BEFORE_ROUNDS, ROUNDS = 0.15, 0.8
+"""Shares of the time."""
+
+
+def auto_labels(video: Video, prompts: Sequence[Prompt], progress: Progress) -> Found:
+    """Find everything by itself; prompts override. Without the networks, changes between the ends show the things."""
+    return _labels(video, prompts, progress, use_networks=True)
+
+
+def box_labels(video: Video, prompts: Sequence[Prompt], progress: Progress) -> Found:
+    """Follow what the user drew boxes around; no network is used."""
+    if not any(prompt.role == "moved" for prompt in prompts):
+        raise UserError("--segmenter boxes: expected --prompt moved=x1,y1,x2,y2@frame, got none")
+    return _labels(video, prompts, progress, use_networks=False)
+
+
+def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_networks: bool) -> Found:
+    progress(0.0, "camera")
+    drift = drift_of(video.frames)
+    clip = make_clip(video.frames, drift)
+    prompts = [_placed(prompt, drift, clip.shape[1] / video.source_size[0]) for prompt in prompts]
+    told = [prompt for prompt in prompts if prompt.role != "hand"]
+    progress(0.05, "hands")
+    hints = find_hints(clip) if use_networks else no_hints()
+    key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, use_networks)
+    things = _things(clip, key, use_networks, by_itself=not told)
+    fixed = {_drawn(clip, prompt, things, use_networks): prompt.role for prompt in told if prompt.frame == key}
+    labels = _tracked(clip, key, things, _hands(clip, hints, prompts), progress)
+    for prompt in told:
+        if prompt.frame != key:
+            fixed[_met(labels, prompt)] = prompt.role
+    moved, anchors, reasons = choose_roles(labels, key, rank_things(labels, key, things.count), fixed)
+    bodies = np.zeros(things.count, np.uint8)
+    bodies[HAND_LABEL], bodies[moved], bodies[anchors] = 1, 2, 3
+    tips = {t: seed.points[list(TIPS)] for t, seed in hints.seeds.items()}
+    return Found(bodies[labels], drift, [f"starts from frame {key}: {why}", *reasons], tips)
+
+
+def _placed(prompt: Prompt, drift: np.ndarray, scale: float) -> Prompt:
+    """The prompt in the pixels of the steadied frames; UserError where the video has no such frame."""
+    if prompt.frame >= len(drift):
+        raise UserError(f"--prompt {prompt.role}: frame {prompt.frame}, but the video has {len(drift)} at 12 Hz")
+    x1, y1, x2, y2 = (scale * value for value in prompt.box)
+    corners = np.array([[x1, y1, 1.0], [x2, y1, 1.0], [x1, y2, 1.0], [x2, y2, 1.0]]) @ drift[prompt.frame].T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return replace(prompt, box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+
+
+def _things(clip: Clip, key: int, use_networks: bool, by_itself: bool) -> Things:
+    """What stands out in the key frame; without the network, what is not the same at the other end."""
+    things = standing_out(clip.frames[key]) if use_networks else None
+    if things is None:
+        things = Things(np.zeros(clip.shape, np.uint8))
+        if by_itself:
+            add_left_behind(things, changed(clip, clip.plate(key), len(clip.frames) - 1 - key))
+    return things
+
+
+def _drawn(clip: Clip, prompt: Prompt, things: Things, use_networks: bool) -> int:
+    """The label of what the user drew a box around in the key frame, a new one unless a thing fits."""
+    label = thing_at(things.labels, prompt)
+    return things.add(cut_out(clip.frames[prompt.frame], prompt.box, use_networks)) if label is None else label
+
+
+def _met(labels: np.ndarray, prompt: Prompt) -> int:
+    label = thing_at(labels[prompt.frame], prompt)
+    if label is None:
+        raise UserError(f"--prompt {prompt.role}: no thing is followed into that box of frame {prompt.frame}")
+    return label
+
+
+def _hands(clip: Clip, hints: HandHints, prompts: Sequence[Prompt]) -> dict[int, np.ndarray]:
+    """Where a hand is, by frame: landmarks, and boxes of the user."""
+    hands = {t: seed.mask(clip.shape) for t, seed in hints.seeds.items()}
+    for prompt in prompts:
+        if prompt.role == "hand":
+            x1, y1, x2, y2 = (max(0, round(value)) for value in prompt.box)
+            hands[prompt.frame] = np.zeros(clip.shape, bool)
+            hands[prompt.frame][y1:y2, x1:x2] = True
+    return hands
+
+
+def _tracked(clip: Clip, key: int, things: Things, hands: dict[int, np.ndarray], progress: Progress) -> np.ndarray:
+    """Return labels (T, H, W) of all frames after both rounds; what the first one teaches is added to the things."""
+    look = first_look(clip, key, things.labels, things.count, hands)
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, len(clip.frames)))
+    add_left_behind(things, left_behind(clip, key, labels, HAND_LABEL))
+    look = second_look(clip, key, things.labels, things.count, labels, look)
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, len(clip.frames)))
+    for candidate in rank_things(labels, key, things.count):
+        if candidate.label in things.parents and candidate.motion < LEAST_MOTION:
+            # A part that stayed with the rest is no thing of its own.
+            labels[labels == candidate.label] = things.parents[candidate.label]
+    return labels
+
+
+def _counter(progress: Progress, name: str, start: float, frames: int) -> Callable[[], None]:
+    """A function to call after each frame of a round that starts at a share of both."""
+    done = iter(range(frames))
+    return lambda: progress(BEFORE_ROUNDS + ROUNDS * (start + 0.5 * next(done) / frames), name)

@@ -1,0 +1,150 @@
+"""Which thing is which: told apart by how far they move, what the hand touches, and where the moved one ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL
+
+LEAST_MOTION = 0.03
+"""A thing that moves by less than this share of the image's diagonal rests."""
+TOUCH_SHARE = 0.02
+"""Hand and thing touch when they are closer than this share of the image's width."""
+LEAST_ANCHOR_SHARE = 0.002
+LEAST_FRAMES = 3
+"""What moves is away from its place in at least this many frames."""
+ALONGSIDE = 0.3
+"""Parts of one thing keep together: their motions differ by less than this share."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is known of one tracked thing."""
+
+    label: int
+    area: int
+    """px in the key frame."""
+    motion: float
+    """How far it moved from its place in the key frame, of the image's diagonal."""
+    contact: float
+    """Share of the frames in which it is away from that place, or next to it, that the hand touches it."""
+
+    @property
+    def score(self) -> float:
+        """How likely it is what the hand moves."""
+        return self.motion * (0.1 + self.contact)
+
+
+def rank_things(labels: np.ndarray, key: int, count: int) -> list[Candidate]:
+    """Return the things with labels FIRST_OBJECT .. count - 1 of labels (T, H, W), the likeliest moved one first."""
+    present = [label for label in range(FIRST_OBJECT, count) if (labels[key] == label).any()]
+    found = [_candidate(labels, key, label) for label in present]
+    return sorted(found, key=lambda candidate: -candidate.score)
+
+
+def choose_roles(
+    labels: np.ndarray, key: int, ranked: Sequence[Candidate], fixed: dict[int, str]
+) -> tuple[list[int], list[int], list[str]]:
+    """Return the labels of the moved thing's parts, those of the anchor (none or one), and an explanation in lines.
+
+    fixed: roles that the user gave, by label. UserError where nothing moves or the hand never comes near.
+    """
+    free = [candidate for candidate in ranked if candidate.label not in fixed]
+    told = [label for label, role in fixed.items() if role == "moved"]
+    if not told:
+        _check(labels, free)
+    moved = told or [free[0].label, *_parts(labels, free)]
+    notes = [f"moved object: thing {moved[0]} ({'as told' if told else _reason(free[0])})"]
+    notes += [f"thing {label} moves along with it: one object" for label in moved[1:]]
+    anchors = [label for label, role in fixed.items() if role == "anchor"]
+    if not anchors:
+        anchors = _nearest(labels, key, moved, [candidate for candidate in free if candidate.label not in moved])
+    notes += [f"thing that stays, nearest to where the moved one ends: {label}" for label in anchors]
+    others = [c for c in ranked if c.label not in (*moved, *anchors)]
+    notes += [f"beside: thing {c.label} (moves {c.motion:.1%} of the diagonal)" for c in others]
+    return moved, anchors, notes
+
+
+def _reason(candidate: Candidate) -> str:
+    return f"moves {candidate.motion:.0%} of the diagonal, touched in {candidate.contact:.0%} of these frames"
+
+
+def _check(labels: np.ndarray, free: Sequence[Candidate]) -> None:
+    if not (labels == HAND_LABEL).any():
+        raise UserError("no hand was found: a hand must come in from the border and be unlike the background")
+    if not free:
+        raise UserError("no object was found in the frame without a hand; point it out with --prompt moved=...")
+    if free[0].motion < LEAST_MOTION:
+        raise UserError(
+            "nothing moves: a hand shows but no object leaves its place; point it out with --prompt moved=..."
+        )
+    if all(candidate.contact == 0.0 for candidate in free):
+        raise UserError("the hand never touches what moves; point the object out with --prompt moved=...")
+
+
+def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
+    masks = labels == label
+    home = masks[key]
+    width = labels.shape[2]
+    diagonal = float(np.hypot(*labels.shape[1:]))
+    wide = cv2.dilate(home.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    start = _centre(home)
+    distances, touched = np.zeros(len(labels)), np.zeros(len(labels), bool)
+    for t, mask in enumerate(masks):
+        if mask.sum() <= 0.1 * home.sum():
+            continue
+        # A thing that is half hidden has not moved: what shows of it is where it was.
+        off = (mask & ~wide).sum() / mask.sum()
+        distances[t] = off * np.linalg.norm(_centre(mask) - start) / diagonal
+        touched[t] = touching(mask, labels[t] == HAND_LABEL, TOUCH_SHARE * width)
+    away = distances > 0.5 * LEAST_MOTION
+    contact = float(touched[away].mean()) if away.any() else 0.0
+    motion = float(np.sort(distances)[-min(LEAST_FRAMES, len(distances))])
+    return Candidate(label, int(home.sum()), motion, contact)
+
+
+def touching(thing: np.ndarray, hand: np.ndarray, reach_px: float) -> bool:
+    """Whether two masks (H, W) bool come closer than `reach_px`."""
+    if not thing.any() or not hand.any():
+        return False
+    reach = 2 * max(1, round(reach_px)) + 1
+    return bool((cv2.dilate(hand.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool) & thing).any())
+
+
+def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:
+    """Other things that go where the first one goes."""
+    first, parts = free[0], []
+    ways = {candidate.label: _way(labels, candidate.label) for candidate in free}
+    for other in free[1:]:
+        both = np.isfinite(ways[first.label]).all(axis=1) & np.isfinite(ways[other.label]).all(axis=1)
+        if other.motion < LEAST_MOTION or both.sum() < 3:
+            continue
+        apart = (ways[first.label] - ways[other.label])[both]
+        span = np.linalg.norm(np.ptp(ways[first.label][both], axis=0))
+        if np.linalg.norm(np.ptp(apart, axis=0)) < ALONGSIDE * span:
+            parts.append(other.label)
+    return parts
+
+
+def _way(labels: np.ndarray, label: int) -> np.ndarray:
+    return np.stack([_centre(found == label) for found in labels])
+
+
+def _nearest(labels: np.ndarray, key: int, moved: Sequence[int], others: Sequence[Candidate]) -> list[int]:
+    """The resting thing that is nearest to where the moved one ends."""
+    seen = np.flatnonzero(np.isin(labels, moved).any(axis=(1, 2)))
+    still = [c for c in others if c.motion < LEAST_MOTION and c.area > LEAST_ANCHOR_SHARE * labels[0].size]
+    if len(seen) == 0 or not still:
+        return []
+    distance = cv2.distanceTransform((~np.isin(labels[seen[-1]], moved)).astype(np.uint8), cv2.DIST_L2, 3)
+    gaps = {c.label: float(distance[labels[key] == c.label].min()) for c in still}
+    return [min(gaps, key=lambda label: gaps[label])]
+
+
+def _centre(mask: np.ndarray) -> np.ndarray:
+    """(2,) px x y, NaN where the mask is empty."""
+    rows, columns = np.nonzero(mask)
+    return np.array([columns.mean(), rows.mean()]) if len(rows) else np.full(2, np.nan)

@@ -1,0 +1,146 @@
+"""Videos in and out: frames at a constant rate and a working size, and MP4 files that browsers play.
+
+Decoding streams: a frame is scaled down before it becomes an array, so memory grows with the working size alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import replacing
+
+RATE_HZ = 12.0
+LONG_SIDE_PX = 480
+LEAST_SIDE_PX = 32
+LEAST_FRAMES = 8
+LONGEST_S = 60.0
+TRUNCATED_SHARE = 0.9
+"""A file whose pictures end before this share of its announced length is truncated."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """The frames of a video at a constant rate, upright, scaled down to the working size."""
+
+    frames: np.ndarray
+    """(T, H, W, 3) uint8 RGB."""
+    dt: float
+    """s between frames."""
+    source_size: tuple[int, int]
+    """px, width and height of the upright picture with square pixels."""
+
+
+def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = LONG_SIDE_PX) -> Video:
+    """Read a video; UserError says in a line why it cannot be used.
+
+    Frames are those nearest to the ticks of a clock of `rate_hz`, so variable rates come out constant.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    frames: list[np.ndarray] = []
+    size = (0, 0)
+    for shown, frame in _ticks(_decoded(path, long_side_px), rate_hz):
+        size = shown
+        if len(frames) >= LONGEST_S * rate_hz:
+            raise UserError(f"{path}: longer than {LONGEST_S:g} s; cut out the part that shows the action")
+        frames.append(frame)
+    if len(frames) < LEAST_FRAMES:
+        raise UserError(f"{path}: {len(frames)} frames at {rate_hz:g} Hz; expected at least {LEAST_FRAMES}")
+    return Video(np.stack(frames), 1.0 / rate_hz, size)
+
+
+def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) -> None:
+    """Write frames (H, W, 3) uint8 RGB as H.264 in MP4, whole or not at all; odd sides are padded by a pixel.
+
+    4:2:0 colour and the index in front are what browsers ask for.
+    """
+    with replacing(path) as temporary, av.open(str(temporary), "w", "mp4", options={"movflags": "faststart"}) as out:
+        stream: Any = None
+        for frame in frames:
+            even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+            if stream is None:
+                stream = out.add_stream("libx264", rate=Fraction(rate_hz).limit_denominator(1000))
+                stream.height, stream.width = even.shape[:2]
+                stream.pix_fmt, stream.options = "yuv420p", {"crf": "20", "preset": "fast"}
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")))
+        if stream is not None:
+            out.mux(stream.encode(None))
+
+
+Timed = tuple[float, tuple[int, int], np.ndarray]
+
+
+def _decoded(path: Path, long_side_px: int) -> Iterator[Timed]:
+    """Yield time s, upright size px and scaled picture of each frame; UserError for what is no whole video."""
+    try:
+        with av.open(str(path)) as container:
+            pictures = [s for s in container.streams.video if not _is_cover(s)]
+            if not pictures:
+                raise UserError(f"{path}: expected a video, found no pictures in it (sound only?)")
+            stream: Any = pictures[0]
+            stream.thread_type = "AUTO"
+            end = None
+            for number, frame in enumerate(container.decode(stream)):
+                time = frame.time if frame.time is not None else number / float(stream.average_rate or RATE_HZ)
+                end = time if end is None else max(end, time)
+                yield time, *_upright(path, frame, stream, long_side_px)
+            _check_end(path, container, stream, end)
+    except av.FFmpegError as error:
+        raise UserError(
+            f"{path}: expected a video, got a damaged, truncated or foreign file ({error.strerror})"
+        ) from None
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is a still picture attached to sound."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _check_end(path: Path, container: Any, stream: Any, end: float | None) -> None:
+    """UserError where there is no frame, or the last one comes long before the end that the file announces."""
+    if end is None:
+        raise UserError(f"{path}: expected a video, found no frame in it")
+    start = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+    if stream.duration:
+        length = float(stream.duration * stream.time_base)
+    else:
+        length = float(container.duration or 0) / av.time_base
+    shown = end - start + 1.0 / float(stream.average_rate or RATE_HZ)
+    if shown < TRUNCATED_SHARE * length and length - shown > 0.5:
+        raise UserError(f"{path}: truncated: its pictures end after {shown:.1f} of {length:.1f} s; copy it again")
+
+
+def _upright(path: Path, frame: Any, stream: Any, long_side_px: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Size px of the upright picture with square pixels, and the picture, scaled to at most `long_side_px`."""
+    shape = float(stream.sample_aspect_ratio or 1)
+    width, height = round(frame.width * shape), frame.height
+    if min(width, height) < LEAST_SIDE_PX:
+        raise UserError(f"{path}: {width}x{height} px; expected at least {LEAST_SIDE_PX} px on each side")
+    scale = min(1.0, long_side_px / max(width, height))
+    small = frame.reformat(round(scale * width), round(scale * height), "rgb24", interpolation="AREA").to_ndarray()
+    quarters = round(frame.rotation / 90) % 4
+    size = (height, width) if quarters % 2 else (width, height)
+    return size, np.ascontiguousarray(np.rot90(small, quarters))
+
+
+def _ticks(frames: Iterable[Timed], rate_hz: float) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Yield for each tick from the first frame to the last the frame nearest in time."""
+    start, before, tick = None, None, 0
+    for time, size, picture in frames:
+        start = time if start is None else start
+        while before is not None and start + tick / rate_hz <= time:
+            nearer = (
+                before[1:] if start + tick / rate_hz - before[0] < time - start - tick / rate_hz else (size, picture)
+            )
+            yield nearer
+            tick += 1
+        before = time, size, picture
+    if before is not None and start is not None and start + tick / rate_hz <= before[0] + 0.5 / rate_hz:
+        yield before[1:]

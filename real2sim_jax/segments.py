@@ -1,0 +1,120 @@
+"""The segment stage: from video files to masks, each video once for its content and settings."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from real2sim_jax.console import Console
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import file_hash, load, load_header, plain, read_json, save, write_json
+from real2sim_jax.perception.hands import detector_installed
+from real2sim_jax.perception.mask_tracks import mask_track, summary_of
+from real2sim_jax.perception.prompts import Prompt
+from real2sim_jax.perception.saliency import weights_path
+from real2sim_jax.perception.segmentation import segmenter_named
+from real2sim_jax.perception.video import LONG_SIDE_PX, RATE_HZ, read_video
+from real2sim_jax.types import MaskTrack
+from real2sim_jax.viewers.masks import save_mask_video
+
+METHOD = 1
+"""Raised when the same settings give other masks."""
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Video files and how to segment them."""
+
+    paths: Sequence[Path]
+    segmenter: str = "auto"
+    prompts: Sequence[Prompt] = ()
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The videos of a segment stage."""
+
+    tracks: dict[str, MaskTrack]
+    skipped: dict[str, str]
+    """Why a video has no masks."""
+    summaries: dict[str, dict[str, Any]]
+    """What masks.json says, by video."""
+
+
+def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
+    """Segment videos; write masks.npz, masks.json and masks.mp4 below out/VIDEO. One that fails costs one line.
+
+    UserError when the settings are wrong or no video can be segmented.
+    """
+    segmenter_named(videos.segmenter)
+    if videos.prompts and len(videos.paths) > 1:
+        raise UserError(f"--prompt belongs to one video; got {len(videos.paths)} videos")
+    found = Segments({}, {}, {})
+    with console.bar(len(videos.paths)) as report:
+        for number, path in enumerate(videos.paths):
+            name = video_id(path)
+            try:
+                if name in found.tracks:
+                    raise UserError(f"another video is called {name} too; rename one")
+                progress = lambda share, text, n=number, v=name: report(n + share, f"{v}: {text}")  # noqa: E731
+                found.tracks[name], found.summaries[name] = _segment(path, out / name, videos, progress)
+            except UserError as error:
+                found.skipped[name if name not in found.tracks else str(path)] = str(error)
+    if not found.tracks:
+        raise UserError(f"none of {len(videos.paths)} videos could be segmented; {next(iter(found.skipped.values()))}")
+    return found
+
+
+def video_id(path: Path) -> str:
+    """Return the name of a video's folder: the file's, with what is no letter, digit, '_', '-' or '.' replaced."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip(".") or "video"
+    return f"video_{name}" if re.fullmatch(r"seed\d+", name) else name
+
+
+def _segment(path: Path, folder: Path, videos: Videos, progress: Any) -> tuple[MaskTrack, dict[str, Any]]:
+    if not path.is_file():
+        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    made_from = {"config": plain(_settings(videos)), "parents": {"video": file_hash(path)}}
+    kept = _kept(folder, made_from)
+    if kept is not None:
+        return kept
+    progress(0.0, "reading")
+    video = read_video(path)
+    found = segmenter_named(videos.segmenter)(video, videos.prompts, progress)
+    track, contact = mask_track(found, video)
+    summary = summary_of(found, contact)
+    progress(0.97, "drawing")
+    times = contact.phases(), contact.touching, contact.confidence
+    save_mask_video(folder / "masks.mp4", video.frames, found.labels, found.drift, *times, video.dt)
+    write_json(folder / "masks.json", summary)
+    # Last: where it is, the others are whole.
+    save(folder / "masks.npz", track, **made_from)
+    return track, summary
+
+
+def _settings(videos: Videos) -> dict[str, Any]:
+    """What masks depend on besides the video."""
+    networks = {"u2netp": weights_path() is not None, "hands": detector_installed()}
+    return {
+        "method": METHOD,
+        "segmenter": videos.segmenter,
+        "networks": networks,
+        "prompts": list(videos.prompts),
+        "rate_hz": RATE_HZ,
+        "long_side_px": LONG_SIDE_PX,
+    }
+
+
+def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[MaskTrack, dict[str, Any]] | None:
+    """The masks of an earlier run with the same video and settings, None where there are none."""
+    names = "masks.npz", "masks.json", "masks.mp4"
+    if not all((folder / name).is_file() for name in names):
+        return None
+    try:
+        header = load_header(folder / "masks.npz")
+        same = all(header[name] == value for name, value in made_from.items())
+        return (load(folder / "masks.npz", MaskTrack), read_json(folder / "masks.json")) if same else None
+    except (UserError, KeyError):
+        # Damaged, or of another version: to be made again.
+        return None

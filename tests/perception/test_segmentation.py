@@ -1,0 +1,135 @@
+"""Made-up clips through the real segmenters: everything told apart, prompts, and what cannot be done in one line."""
+
+import numpy as np
+import pytest
+
+from real2sim_jax.actions import ACTIONS
+from real2sim_jax.errors import UserError
+from real2sim_jax.perception.drift import drift_of, shaken
+from real2sim_jax.perception.mask_tracks import for_action, mask_track
+from real2sim_jax.perception.prompts import Prompt, parse_prompts
+from real2sim_jax.perception.saliency import weights_path
+from real2sim_jax.perception.segmentation import segmenter_named
+from real2sim_jax.perception.video import Video
+from tests.perception import scenes
+
+needs_network = pytest.mark.skipif(weights_path() is None, reason="U2-Net-p is not installed")
+FRAMES = 30
+HAND, MOVED, ANCHOR = 1, 2, 3
+
+
+def segment(scene, prompts=(), name="auto"):
+    """Labels as the (drifting) camera saw them, and what was found."""
+    found = segmenter_named(name)(video_of(scene), prompts, lambda done, text: None)
+    return shaken(found.labels, found.drift), found
+
+
+def video_of(scene):
+    return Video(scene.frames, 1 / 12, (scenes.WIDTH, scenes.HEIGHT))
+
+
+def agreement(labels, scene, body, least=150):
+    truth = scene.labels == body
+    shown = truth.sum(axis=(1, 2)) > least
+    return scenes.iou(labels[shown] == body, truth[shown])
+
+
+def short_push(**settings):
+    return scenes.push(frames=FRAMES, pace=0.7, **settings)
+
+
+@pytest.fixture(scope="module")
+def pushed():
+    t = np.arange(FRAMES)
+    scene = short_push(drift=np.stack([6 * np.sin(t / 7), 4 * np.sin(t / 5)], axis=1), neighbours=((230, 165),))
+    return scene, *segment(scene)
+
+
+@needs_network
+def test_hand_and_moved_object_are_found_despite_a_drifting_camera(pushed):
+    scene, labels, found = pushed
+    assert agreement(labels, scene, MOVED).min() > 0.85 and agreement(labels, scene, HAND).mean() > 0.9
+    without = ~(scene.labels == HAND).any(axis=(1, 2))
+    assert without.sum() > 5 and not (labels[without] == HAND).any()
+    assert any(note.startswith("moved object") for note in found.notes)
+
+
+@needs_network
+def test_the_track_says_when_the_hand_touches(pushed):
+    scene, _, found = pushed
+    track, contact = mask_track(found, video_of(scene))
+    assert track.masks.shape == (FRAMES, 3, scenes.HEIGHT, scenes.WIDTH) and track.seen[:, 1].all()
+    x = np.array([np.nonzero(frame == MOVED)[1].mean() for frame in scene.labels]) - drifted(scene)
+    moving = np.flatnonzero(np.abs(np.gradient(x)) > 1.0)
+    acting = np.flatnonzero(contact.acting)
+    assert abs(acting[0] - moving[0]) <= 3 and abs(acting[-1] - moving[-1]) <= 3
+    assert contact.touching[acting[2] : acting[-3]].all() and not contact.touching[:3].any()
+    assert contact.phases()[0] == "approach" and contact.phases()[-1] == "leave" and contact.confidence.mean() > 0.6
+    assert for_action(track, ACTIONS["push_left_to_right"]).masks.shape[1] == 2
+
+
+def drifted(scene):
+    """How far the camera's drift moves the picture's x in each frame."""
+    return -drift_of(scene.frames)[:, 0, 2]
+
+
+@needs_network
+def test_what_is_put_onto_something_is_told_from_it():
+    scene = scenes.put(onto=True, frames=36)
+    labels, found = segment(scene)
+    assert agreement(labels, scene, MOVED).mean() > 0.85 and agreement(labels, scene, ANCHOR).mean() > 0.85
+    assert "starts from frame 35" in found.notes[0]
+    track, _ = mask_track(found, video_of(scene))
+    assert for_action(track, ACTIONS["put_onto"]).masks.shape[1] == 3
+
+
+def test_boxes_of_the_user_are_followed_without_any_network():
+    scene = short_push(neighbours=((230, 165),))
+    labels, _ = segment(scene, parse_prompts(["moved=76,100,124,140@0", "anchor=206,145,254,180@0"]), "boxes")
+    assert agreement(labels, scene, MOVED).mean() > 0.85
+    neighbour = scenes.box_mask((230, 165), (20, 16))
+    assert scenes.iou((labels == ANCHOR)[:1], neighbour[None])[0] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("scene", "says"),
+    [
+        (lambda: scenes.push(frames=16, pace=0.4, arm=False), "no hand was found"),
+        (lambda: scenes.push(frames=16, pace=0.4, distance=0), "nothing moves"),
+        (lambda: scenes.push(frames=16, pace=0.4, drift=np.stack([8 * np.arange(16), 0 * np.arange(16)], 1)), "camera"),
+    ],
+    ids=["no hand", "nothing moves", "moving camera"],
+)
+def test_what_cannot_be_done_costs_one_line(scene, says):
+    with pytest.raises(UserError, match=says) as caught:
+        segment(scene())
+    assert "\n" not in str(caught.value)
+
+
+def test_prompts_that_cannot_be_followed():
+    scene = scenes.push(frames=16, pace=0.4)
+    with pytest.raises(UserError, match="the video has 16"):
+        segment(scene, [Prompt("moved", (76, 100, 124, 140), 99)])
+    with pytest.raises(UserError, match="expected --prompt moved"):
+        segment(scene, (), "boxes")
+    with pytest.raises(UserError, match="expected one of auto, boxes"):
+        segmenter_named("magic")
+
+
+@pytest.mark.parametrize("text", ["moved", "moved=1,2,3@4", "cup=1,2,3,4@5", "moved=9,2,3,4@5", "moved=1,2,3,4@x"])
+def test_malformed_prompts(text):
+    with pytest.raises(UserError, match="--prompt"):
+        parse_prompts([text])
+
+
+def test_a_prompt_reads_as_it_is_written():
+    assert parse_prompts(["anchor=1,2.5,3,4@6"]) == [Prompt("anchor", (1.0, 2.5, 3.0, 4.0), 6)]
+
+
+def test_actions_that_need_an_anchor_say_so():
+    labels = np.zeros((12, 40, 60), np.uint8)
+    labels[:, 10:20, 10:20] = MOVED
+    found = type("Found", (), {"labels": labels, "tips": {}})()
+    track, _ = mask_track(found, Video(np.zeros((12, 40, 60, 3), np.uint8), 1 / 12, (60, 40)))
+    with pytest.raises(UserError, match="put_onto needs"):
+        for_action(track, ACTIONS["put_onto"])

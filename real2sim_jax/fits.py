@@ -27,7 +27,8 @@ from real2sim_jax.viewers.plots import save_loss_curves
 
 SYNTHETIC_COUNT = 6
 
-Tracks = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
+Tracks = dict[str, tuple[Action, BoxTrack]]
+Observed = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str
     return observed, {}, {name: truth for name, (_, truth) in named.items()}
 
 
-def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Tracks, dict[str, str]]:
+def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Observed, dict[str, str]]:
     """Segment video files into folders below `out`; return their masks by video id and why others were skipped."""
     if action is None:
         raise UserError("expected --action NAME with --video: what the videos show")
@@ -109,10 +110,12 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
     loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
     fitted again. UserError when no video can be fitted.
     """
+    observed: Observed
+    truth: dict[str, CuboidTrack] = {}
     if source.clips is None:
         observed, skipped, truth = read_source(source, action)
     else:
-        (observed, skipped), truth = _read_clips(source.clips, action, out, console), {}
+        observed, skipped = _read_clips(source.clips, action, out, console)
     config = FitConfig()
     for video, (_, track) in observed.items():
         if isinstance(track, BoxTrack):

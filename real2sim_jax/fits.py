@@ -27,8 +27,8 @@ from real2sim_jax.viewers.plots import save_loss_curves
 
 SYNTHETIC_COUNT = 6
 
-BoxTracks = dict[str, tuple[Action, BoxTrack]]
-Tracks = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
+Tracks = dict[str, tuple[Action, BoxTrack]]
+Observed = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Fits:
     reports: dict[str, FitReport]
 
 
-def read_source(source: Source, action: Action | None) -> tuple[BoxTracks, dict[str, str], dict[str, CuboidTrack]]:
+def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
     """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
 
     UserError when no track is left.
@@ -78,7 +78,7 @@ def read_source(source: Source, action: Action | None) -> tuple[BoxTracks, dict[
     return observed, {}, {name: truth for name, (_, truth) in named.items()}
 
 
-def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Tracks, dict[str, str]]:
+def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Observed, dict[str, str]]:
     """Segment video files into folders below `out`; return their masks by video id and why others were skipped."""
     if action is None:
         raise UserError("expected --action NAME with --video: what the videos show")
@@ -110,16 +110,18 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
     loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
     fitted again. UserError when no video can be fitted.
     """
+    observed: Observed
+    truth: dict[str, CuboidTrack] = {}
     if source.clips is None:
         observed, skipped, truth = read_source(source, action)
     else:
-        (observed, skipped), truth = _read_clips(source.clips, action, out, console), {}
+        observed, skipped = _read_clips(source.clips, action, out, console)
     for video, track in truth.items():
         save(out / video / "truth.npz", track)
     return fit_observed(observed, skipped, out, console)
 
 
-def fit_observed(observed: Tracks, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
+def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
     """Fit observed tracks as `fit_stage` does; `skipped` says why other videos have none.
 
     UserError when no video can be fitted.

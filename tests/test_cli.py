@@ -133,7 +133,7 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("benchmark", "--policy", "none.npz"), "expected a policy file, found none"),
         (("run", "--policy", "none.npz"), "expected a policy file"),
         (("info", "nothing"), "found nothing"),
-        (("fit",), "--tracks FOLDER or --action NAME"),
+        (("fit",), "--tracks FOLDER, --video FILE or --action NAME"),
     ],
 )
 def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, says):

@@ -74,6 +74,15 @@ def drifted(scene):
 
 
 @needs_network
+@pytest.mark.parametrize("make", [scenes.pick_up, scenes.put], ids=["pick up", "put beside"])
+def test_hands_that_stay_and_things_that_come_with_the_hand(make):
+    scene = make(frames=36)
+    labels, _ = segment(scene)
+    for body in np.unique(scene.labels)[1:]:
+        assert agreement(labels, scene, body).mean() > 0.85
+
+
+@needs_network
 def test_what_is_put_onto_something_is_told_from_it():
     scene = scenes.put(onto=True, frames=36)
     labels, found = segment(scene)

@@ -1,26 +1,22 @@
 """The training loop around the jitted iteration: progress, logs, checkpoints, a usable policy at any moment."""
 
-import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
-from tensorboardX import SummaryWriter
 
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import plain, read_json, versions, write_csv, write_json
+from real2sim_jax.files import plain, versions
 from real2sim_jax.learning.guides import guide_from
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
-from real2sim_jax.robot.policy import Policy, save_policy
+from real2sim_jax.learning.run import Evaluate, Run, WallClock
+from real2sim_jax.robot.policy import Policy
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
-from real2sim_jax.simulation.physics import Physics, make_physics
+from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.types import Demonstration, stack, unstack
 
 
@@ -48,10 +44,6 @@ class Progress:
     steps_per_s: float
     """Of the last iteration, as above."""
     metrics: Mapping[str, float]
-
-
-Evaluate = Callable[[Policy, Path], Mapping[str, float]]
-"""From the policy so far and the folder of its run to scalars by name; may leave pictures in the folder."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +112,11 @@ def train_population(
     )
     ppo = PPO(env, networks, config.ppo)
     common = {"parents": dict(parents or {}), "versions": versions()}
-    runs: list[_Run] = []
+    runs: list[Run] = []
     try:
         for folder, own in members.items():
             provenance = {"config": plain(own), **common}
-            runs.append(_Run(folder, networks, env.action.name, provenance, resume, evaluate))
+            runs.append(Run(folder, networks, env.action.name, provenance, resume, evaluate))
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
         states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]
@@ -152,7 +144,7 @@ def _common(configs: list[TrainConfig]) -> TrainConfig:
 def _loop(
     ppo: PPO,
     states: list[TrainState],
-    runs: "list[_Run]",
+    runs: list[Run],
     config: TrainConfig,
     report: Callable[[Progress], None],
     stopped: Callable[[], bool],
@@ -187,7 +179,7 @@ def _loop(
 
 
 def _check_finite(
-    members: list[dict[str, float]], runs: "list[_Run]", last_good: list[TrainState], iteration: int
+    members: list[dict[str, float]], runs: list[Run], last_good: list[TrainState], iteration: int
 ) -> None:
     """Keep the last good policies and raise UserError when a number of any member is not finite."""
     for run, values in zip(runs, members, strict=True):
@@ -199,115 +191,7 @@ def _check_finite(
             )
 
 
-def _save(runs: "list[_Run]", states: list[TrainState]) -> None:
+def _save(runs: list[Run], states: list[TrainState]) -> None:
     for run, state in zip(runs, states, strict=True):
         run.judge(state)
         run.save(state)
-
-
-def _remove_earlier(folder: Path) -> None:
-    """Remove what an earlier run left: it must not lie beside this one's configuration."""
-    for name in ("checkpoints", "tensorboard", "guide"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*", "success_*.png")
-    for path in [path for pattern in files for path in folder.glob(pattern)]:
-        path.unlink()
-
-
-class WallClock:
-    """Where the seconds of an iteration go, as far as the physics keeps a clock of its own."""
-
-    def __init__(self, physics: Physics | None):
-        self._clock = None if physics is None else physics.clock
-        self._busy = self._clock.busy_s if self._clock else 0.0
-        self._started = time.perf_counter()
-
-    def seconds(self) -> dict[str, float]:
-        """Return the seconds since the start by what they went to."""
-        now = time.perf_counter()
-        if self._clock is None:
-            return {"time/iteration_s": now - self._started}
-        physics, update = self._clock.busy_s - self._busy, now - self._clock.last
-        networks = now - self._started - physics - update
-        return {"time/physics_s": physics, "time/networks_s": networks, "time/update_s": update}
-
-
-class _Run:
-    """The files of one training run."""
-
-    def __init__(
-        self,
-        folder: Path,
-        networks: Networks,
-        action: str,
-        provenance: dict[str, Any],
-        resume: bool,
-        evaluate: Evaluate | None,
-    ):
-        self.folder, self.networks, self.action, self.provenance = folder, networks, action, provenance
-        self._evaluate = evaluate
-        self.history: list[dict[str, float]] = []
-        checkpoints = folder.absolute() / "checkpoints"
-        if not resume:
-            _remove_earlier(folder)
-        elif not checkpoints.is_dir():
-            raise UserError(f"{folder}: nothing to resume; train without --resume first")
-        else:
-            self._check_same(provenance)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", provenance)
-        self.manager = ocp.CheckpointManager(checkpoints, options=ocp.CheckpointManagerOptions(max_to_keep=2))
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
-
-    def restored(self, state: TrainState) -> TrainState:
-        """The last checkpoint, or the given first state where there is none."""
-        step = self.manager.latest_step()
-        if step is None:
-            return state
-        self.history = read_json(self.folder / "history.json")[:step]
-        restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
-        return restored
-
-    def log(self, steps: int, values: dict[str, float]) -> None:
-        self.history.append({"steps": float(steps), **values})
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, steps)
-
-    def judge(self, state: TrainState) -> None:
-        """Add what `evaluate` says of the policy so far to the last iteration's numbers, once."""
-        if self._evaluate is None or not self.history or any(name.startswith("eval/") for name in self.history[-1]):
-            return
-        found = self._evaluate(self.policy(state), self.folder)
-        values = {f"eval/{name}": float(value) for name, value in found.items()}
-        self.history[-1] |= values
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, int(self.history[-1]["steps"]))
-
-    def save(self, state: TrainState) -> None:
-        step = int(state.iteration)
-        write_json(self.folder / "history.json", self.history)
-        # Numbers of every iteration only: a table has no holes.
-        write_csv(self.folder / "metrics.csv", {n: c for n, c in self.columns().items() if not np.isnan(c).any()})
-        save_policy(self.folder / "policy.npz", self.policy(state))
-        if step not in self.manager.all_steps():
-            self.manager.save(step, args=ocp.args.StandardSave(state))
-            self.manager.wait_until_finished()
-
-    def close(self) -> None:
-        self.writer.close()
-        self.manager.close()
-
-    def policy(self, state: TrainState) -> Policy:
-        provenance = self.provenance | {"iteration": int(state.iteration)}
-        return self.networks.export(state.parameters, state.statistics, self.action, provenance)
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """Numbers by name, (iterations,) each; NaN where there is none."""
-        names = dict.fromkeys(name for row in self.history for name in row)
-        return {name: np.array([row.get(name, np.nan) for row in self.history]) for name in names}
-
-    def _check_same(self, provenance: dict[str, Any]) -> None:
-        known = read_json(self.folder / "config.json")
-        for name, what in (("config", "with another configuration"), ("parents", "on other demonstrations")):
-            if known.get(name) != provenance[name]:
-                raise UserError(f"{self.folder}: was trained {what}; resume with the same or start anew")

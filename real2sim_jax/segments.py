@@ -48,6 +48,8 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
     UserError when the settings are wrong or no video can be segmented.
     """
     segmenter_named(videos.segmenter)
+    if videos.segmenter == "auto" and not detector_installed():
+        console.say("no hand landmarks (pip install --no-deps -r requirements-perception.txt): skin in general is used")
     if videos.prompts and len(videos.paths) > 1:
         raise UserError(f"--prompt belongs to one video; got {len(videos.paths)} videos")
     found = Segments({}, {}, {})

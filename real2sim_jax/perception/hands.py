@@ -43,9 +43,15 @@ class HandSeed:
         return drawn.astype(bool)
 
 
+@cache
 def detector_installed() -> bool:
-    """Whether hand landmarks can be found."""
-    return find_spec("mediapipe") is not None
+    """Whether hand landmarks can be found: MediaPipe is there, and with it a protobuf that it can work with."""
+    if find_spec("mediapipe") is None:
+        return False
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+
+    # Gone in protobuf 7, which another package may have asked for.
+    return hasattr(FieldDescriptorProto.DESCRIPTOR.fields[0], "label")
 
 
 def find_hands(image: np.ndarray) -> list[HandSeed]:

@@ -14,7 +14,7 @@ from real2sim_jax.perception.mask_tracks import mask_track, summary_of
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import segmenter_named
-from real2sim_jax.perception.video import LONG_SIDE_PX, RATE_HZ, read_video
+from real2sim_jax.perception.video import LONG_SIDE_PX, RATE_HZ, check_is_file, read_video
 from real2sim_jax.types import MaskTrack
 from real2sim_jax.viewers.masks import save_mask_video
 
@@ -75,8 +75,7 @@ def video_id(path: Path) -> str:
 
 
 def _segment(path: Path, folder: Path, videos: Videos, progress: Any) -> tuple[MaskTrack, dict[str, Any]]:
-    if not path.is_file():
-        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    check_is_file(path)
     made_from = {"config": plain(_settings(videos)), "parents": {"video": file_hash(path)}}
     kept = _kept(folder, made_from)
     if kept is not None:

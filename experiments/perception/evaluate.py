@@ -21,9 +21,8 @@ import numpy as np
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load, read_json, write_json
-from real2sim_jax.fitting.quality import box_iou
 from real2sim_jax.perception.annotations import LABELS
-from real2sim_jax.perception.boxes import boxes_of_masks
+from real2sim_jax.perception.boxes import box_iou, boxes_of_masks
 from real2sim_jax.perception.drift import shaken
 from real2sim_jax.perception.prompts import parse_prompts
 from real2sim_jax.segments import Videos, segment_stage, video_id

@@ -9,7 +9,6 @@ table of docs/robots.md from all that are there. --find prints where an object h
 """
 
 import argparse
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,7 @@ from real2sim_jax.benchmark.report import rate
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import file_hash, read_json, versions, write_json, write_text
+from real2sim_jax.files import file_hash, read_json, versions, write_json
 from real2sim_jax.pipeline import start_states
 from real2sim_jax.robot.arms import ArmError, SimulatedArm
 from real2sim_jax.robot.joints import APPROACH_S, episode
@@ -37,6 +36,7 @@ from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.types import StartState
+from real2sim_jax.sweeps.tables import markdown_table, write_section
 
 OBJECT_POSES = {
     "pull_left_to_right": (0.45, 90.0),
@@ -49,7 +49,6 @@ OBJECT_POSES = {
 """x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
 DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
 PAGE = Path("docs/robots.md")
-BEGIN, END = "<!-- arm: written by experiments -->", "<!-- arm: end -->"
 HEADER = ("action", "object", "starts", "ways", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")
 
 
@@ -161,10 +160,7 @@ def print_table(folder: Path) -> None:
     """Print and write the table of all results that are there."""
     rows = [row(read_json(path)) for name in ACTIONS if (path := folder / f"{name}.json").is_file()]
     Console().table("success through the arm", HEADER, rows)
-    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    write_text(PAGE, pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", PAGE.read_text()))
+    write_section(PAGE, "arm", markdown_table(HEADER, rows))
 
 
 def row(result: dict[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from real2sim_jax.benchmark.report import rate
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.pipeline import benchmark_stage
-from real2sim_jax.sweeps.tables import check_section, write_section
+from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 ENGINES = ("batch", "mjx")
 RESULTS = Path("docs/results.md")
@@ -45,8 +45,7 @@ def main() -> int:
         kept = found[1].rate / found[0].rate if found[0].successes else float("nan")
         rows.append((action.name, *map(str, found), f"{kept:.0%}"))
     console.table(f"trained on {ENGINES[0]}, easy starts", HEADER, rows)
-    lines = [HEADER, tuple("---" for _ in HEADER), *rows]
-    write_section(RESULTS, "back ends", "\n".join("| " + " | ".join(line) + " |" for line in lines))
+    write_section(RESULTS, "back ends", markdown_table(HEADER, rows))
     return 0
 
 

@@ -20,7 +20,7 @@ from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.benchmark.specs import SPECS
 from real2sim_jax.console import Console
 from real2sim_jax.files import RunLayout, read_json, write_json
-from real2sim_jax.sweeps.tables import check_section, write_section
+from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
 REAL2SIM = Path(sys.executable).with_name("real2sim")
@@ -45,7 +45,7 @@ def main() -> int:
         if (folder / "summary.json").is_file()
     ]
     console.table("skills: success, 95 % interval", HEADER, rows)
-    write_section(RESULTS, "skills", markdown(HEADER, rows))
+    write_section(RESULTS, "skills", markdown_table(HEADER, rows))
     for name in failed:
         console.say(f"failed: {name}")
     return 1 if failed else 0
@@ -109,11 +109,6 @@ def share(folder: Path, spec: str) -> str:
 def report_of(folder: Path, spec: str) -> Path:
     """On the published rows where there is one, on generated rows otherwise."""
     return max(folder.glob(f"report_{spec}*.json"), key=lambda path: len(path.name))
-
-
-def markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """How closely episodes follow the demonstrations over time: the reward's terms, from trajectories alone."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.robot.observation import MAX_OPENING_M
-from real2sim_jax.simulation.reward import Reference, RewardConfig, Scene, references, reward_terms, scene_of
+from real2sim_jax.simulation.reward import Reference, RewardConfig, Scene, references, reward, scene_of
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.types import Array, Demonstration
 
@@ -17,28 +19,26 @@ def terms_over_time(trajectories: Trajectory, demos: Demonstration, config: Rewa
 
     Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
     """
-    return _terms(jax.jit(jax.vmap(_scenes))(trajectories), demos, config or RewardConfig())
+    return _terms(_scenes(trajectories), references(demos), config or RewardConfig())
 
 
 def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
     """Return each term (T,) that the demonstrations themselves get on average: below 1 where they differ."""
     config = config or RewardConfig()
-    found = _terms(_demonstrated_scenes(references(demos), config), demos, config)
+    every = references(demos)
+    found = _terms(_demonstrated_scenes(every, config), every, config)
     return {name: np.asarray(values).mean(axis=0) for name, values in found.items()}
 
 
-def _terms(scenes: Scene, demos: Demonstration, config: RewardConfig) -> Terms:
-    """Terms (N, T) of scenes (N, T, ...)."""
-    every = jax.tree.map(jnp.asarray, references(demos))
-
-    def at_one_moment(scene: Scene, now: Reference) -> Terms:
-        each = jax.vmap(lambda reference: reward_terms(scene, reference, config))(now)
-        return {name: value.mean() for name, value in each.items()}
-
-    over_time = jax.vmap(at_one_moment, in_axes=(0, 1))
-    return jax.jit(jax.vmap(over_time, in_axes=(0, None)))(scenes, every)
+@partial(jax.jit, static_argnames="config")
+def _terms(scenes: Scene, demos: Reference, config: RewardConfig) -> Terms:
+    """Terms (N, T) of scenes (N, T, ...); demos stacked on a leading axis."""
+    over_time = jax.vmap(lambda scene, now: reward(scene, now, config)[1], in_axes=(0, 1))
+    return jax.vmap(over_time, in_axes=(0, None))(scenes, demos)
 
 
+@jax.jit
+@jax.vmap
 def _scenes(trajectory: Trajectory) -> Scene:
     """What the reward sees of one episode, (T, ...)."""
     t = jax.tree.map(jnp.asarray, trajectory)

@@ -6,6 +6,7 @@ import numpy as np
 from real2sim_jax.fitting.losses import penetration_depth, without_hidden
 from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.fitting.prepare import BODIES, padded_length
+from real2sim_jax.perception.boxes import box_iou
 from real2sim_jax.rendering.boxes import hard_boxes
 from real2sim_jax.robot.rotations import conjugate, matrix_from_wxyz, rotate
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
@@ -19,17 +20,6 @@ LOST_FRACTION = 0.4
 """An object seen in fewer of the acting frames than this is lost."""
 POOR_IOU = 0.5
 FRAMES_MULTIPLE = 24
-
-
-def box_iou(a: Array, b: Array) -> np.ndarray:
-    """Return intersection over union (...) of boxes (..., 4); 0 where both are empty."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-    common = np.prod(np.maximum(high - low, 0.0), axis=-1)
-    union = np.prod(np.maximum(a[..., 2:] - a[..., :2], 0.0), -1) + np.prod(
-        np.maximum(b[..., 2:] - b[..., :2], 0.0), -1
-    )
-    return common / np.maximum(union - common, 1e-9)
 
 
 def describe(track: CuboidTrack, observed: BoxTrack) -> CuboidTrack:

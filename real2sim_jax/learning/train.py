@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -161,7 +162,7 @@ def _loop(
         following, metrics = iterate(together)
         members = [{name: float(value) for name, value in one.items()} for one in apart(jax.device_get(metrics))]
         seconds = clock.seconds()
-        _check_finite(members, runs, apart(together), iteration)
+        _check_finite(members, runs, partial(apart, together), iteration)
         together = following
         steps_per_s = len(runs) * per_iteration / sum(seconds.values())
         steps = (iteration + 1) * per_iteration
@@ -179,13 +180,13 @@ def _loop(
 
 
 def _check_finite(
-    members: list[dict[str, float]], runs: list[Run], last_good: list[TrainState], iteration: int
+    members: list[dict[str, float]], runs: list[Run], last_good: Callable[[], list[TrainState]], iteration: int
 ) -> None:
     """Keep the last good policies and raise UserError when a number of any member is not finite."""
     for run, values in zip(runs, members, strict=True):
         bad = [name for name, value in values.items() if not np.isfinite(value)]
         if bad:
-            _save(runs, last_good)
+            _save(runs, last_good())
             raise UserError(
                 f"{run.folder}: training diverged: {bad[0]} not finite in iteration {iteration}; last policy kept"
             )

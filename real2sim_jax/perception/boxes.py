@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.types import ANCHOR, MOVED, BoxTrack, MaskTrack
+from real2sim_jax.types import ANCHOR, MOVED, Array, BoxTrack, MaskTrack
 
 FrameBoxes = list[tuple[int, np.ndarray]]
 """One frame's (body, box (4,) px x1 y1 x2 y2); a body may come several times or never."""
@@ -88,6 +88,17 @@ def gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distance (...) px between boxes (..., 4); negative is the depth of their overlap."""
     apart = np.maximum(a[..., :2] - b[..., 2:], b[..., :2] - a[..., 2:])
     return apart.max(axis=-1)
+
+
+def box_iou(a: Array, b: Array) -> np.ndarray:
+    """Return intersection over union (...) of boxes (..., 4); 0 where both are empty."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+    common = np.prod(np.maximum(high - low, 0.0), axis=-1)
+    union = np.prod(np.maximum(a[..., 2:] - a[..., :2], 0.0), -1) + np.prod(
+        np.maximum(b[..., 2:] - b[..., :2], 0.0), -1
+    )
+    return common / np.maximum(union - common, 1e-9)
 
 
 def boxes_of_masks(track: MaskTrack) -> BoxTrack:

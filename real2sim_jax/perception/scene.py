@@ -1,7 +1,7 @@
 """A steadied clip, its still pictures, and what changed between them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -28,6 +28,8 @@ class Clip:
     """(T, H, W) uint8."""
     shown: np.ndarray
     """(T, H, W) bool: the drifting camera saw this pixel."""
+    _plates: dict[int, Plate] = field(default_factory=dict, repr=False, compare=False)
+    """Those that were asked for: each is compared with frames from all of the clip."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,6 +38,11 @@ class Clip:
 
     def plate(self, t: int) -> Plate:
         """Return a frame as a still picture, as unsure as frames from all of the clip make it."""
+        if t not in self._plates:
+            self._plates[t] = self._plate(t)
+        return self._plates[t]
+
+    def _plate(self, t: int) -> Plate:
         plain = Plate(self.labs[t], self.shown[t])
         others = np.linspace(0, len(self.labs) - 1, NOISE_LOOKS).astype(int)
         noise = np.median([plain.noise_in(self.labs[n]) for n in others if n != t], axis=0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.boxes import box_iou
 from real2sim_jax.perception.looks import FIRST_OBJECT, SCENE
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.saliency import saliency, saliency_around
@@ -133,13 +134,6 @@ def thing_at(labels: np.ndarray, prompt: Prompt) -> int | None:
         rows, columns = np.nonzero(labels == label)
         if len(rows):
             box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-            iou = box_iou(box, wanted)
+            iou = float(box_iou(box, wanted))
             best, found = (iou, label) if iou > best else (best, found)
     return found
-
-
-def box_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Return intersection over union of two boxes (4,) px."""
-    common = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0))
-    both = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])
-    return float(common / (both - common))

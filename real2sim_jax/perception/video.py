@@ -42,8 +42,7 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
     Frames are those nearest to the ticks of a clock of `rate_hz`, so variable rates come out constant.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    check_is_file(path)
     frames: list[np.ndarray] = []
     size = (0, 0)
     for shown, frame in _ticks(_decoded(path, long_side_px), rate_hz):
@@ -54,6 +53,12 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
     if len(frames) < LEAST_FRAMES:
         raise UserError(f"{path}: {len(frames)} frames at {rate_hz:g} Hz; expected at least {LEAST_FRAMES}")
     return Video(np.stack(frames), 1.0 / rate_hz, size)
+
+
+def check_is_file(path: Path) -> None:
+    """Raise UserError unless there is a file."""
+    if not path.is_file():
+        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) -> None:

@@ -110,11 +110,16 @@ def panels(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, list[Rate]]]]:
 
 def markdown(question: str, lines: Sequence[tuple[str, ...]], picture: str) -> str:
     """Return a study's section: its question, table and picture."""
-    body = [HEADER, tuple("---" for _ in HEADER), *lines]
-    cells = "\n".join("| " + " | ".join(line).replace("\n", "<br>") + " |" for line in body)
+    cells = markdown_table(HEADER, lines)
     return (
         f"{question}\n\n{cells}\n\n![Success by condition: all episodes with 95 % interval, and each seed]({picture})"
     )
+
+
+def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown; a cell may have several lines."""
+    body = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(line).replace("\n", "<br>") + " |" for line in body)
 
 
 def write_section(page: str | Path, name: str, text: str) -> None:

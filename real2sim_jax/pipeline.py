@@ -21,7 +21,7 @@ from real2sim_jax.files import RunLayout, file_hash, load, plain, save
 from real2sim_jax.fits import Fits
 from real2sim_jax.learning.train import Outcome, TrainConfig, make_env, train_population
 from real2sim_jax.robot.policy import Policy, load_policy, save_policy
-from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv, moved_offset
+from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv, moved_offset
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.starts import nominal_start, overlaps
 from real2sim_jax.simulation.types import StartState, Trajectory
@@ -115,12 +115,11 @@ def judged(
     action: Action, policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
 ) -> Iterator[tuple[Path, Report, Trajectory]]:
     """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
-    rollout = _rollout(action, physics)
     hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
     for path in policies:
         policy = load_policy(path)
         for spec, starts in states.items():
-            trajectories, success, _ = rollout(policy, starts)
+            trajectories, success, _ = _rollout(action, physics, policy.sees_object)(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
 
@@ -143,9 +142,10 @@ def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Traje
 
 
 @cache
-def _rollout(action: Action, physics: str) -> Rollout:
+def _rollout(action: Action, physics: str, sees_object: bool) -> Rollout:
     """Kept, and with it what it has compiled: without demonstrations it does not depend on the policy's training."""
-    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1)))
+    config = EnvConfig(observe_object=sees_object)
+    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
 
 
 def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
@@ -170,7 +170,7 @@ class Evaluation:
 
     def __init__(self, action: Action, demos: Demonstration, config: TrainConfig):
         """The physics is the training's; nothing is randomised."""
-        self._action, self._rollout = action, _rollout(action, config.physics)
+        self._action, self._rollout = action, _rollout(action, config.physics, config.env.observe_object)
         self._demonstration = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
         groups = {"unrandomised": nominal_states(action, moved_offset(demos))}
         groups |= {spec: start_states(spec, action, config.seed, EVALUATION_ROWS) for spec in SPECS}

@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def learner(env: Any, demos: Any, config: PPOConfig, guide: GuideConfig) -> PPO:
-    networks = Networks(env.observation_size["critic"], guide_from(ACTION, demos, guide), config.networks)
+    networks = Networks(env.observation_size, guide_from(ACTION, demos, guide), config.networks)
     return PPO(env, networks, config)
 
 

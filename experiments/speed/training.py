@@ -91,9 +91,7 @@ def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
 
 def training(env: Any, demos: Any, config: TrainConfig) -> Callable[[], None]:
     """One call is one iteration: whole episodes in all environments, and the updates."""
-    networks = Networks(
-        env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
-    )
+    networks = Networks(env.observation_size, guide_from(env.action, demos, config.ppo.guide), config.ppo.networks)
     ppo = PPO(env, networks, config.ppo)
     iterate = jax.jit(ppo.iterate)
     state = [jax.jit(ppo.init)(jax.random.PRNGKey(0))]

@@ -23,7 +23,7 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
     """Return a function from a policy and N start states to N trajectories, judgements and returns (N,).
 
     Episodes last their full length whatever happens. It is traced once for each shape of its arguments, not for each
-    policy. UserError: a policy for another action or control rate.
+    policy. UserError: a policy for another action or control rate, or that sees more or less than `env` shows.
     """
 
     @jax.jit
@@ -35,6 +35,8 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
             raise UserError(
                 f"a policy for {policy.action} at {1 / policy.dt:.1f} Hz: expected {env.action.name} at {CONTROL_HZ} Hz"
             )
+        if len(policy.layout) != env.observation_size["policy"]:
+            raise UserError(f"a policy that observes {', '.join(policy.layout)}: the environment shows something else")
         return run(_arrays(policy), jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), starts))
 
     return rollout

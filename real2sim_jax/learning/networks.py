@@ -4,6 +4,7 @@ The actor sees time and the gripper; the critic sees everything. Networks, distr
 brax's; the actor corrects the demonstrations' guide before the squashing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import (
     ACTION_SIZE,
     CONTROL_HZ,
-    FEATURE_SIZE,
+    feature_size,
     features,
 )
 from real2sim_jax.robot.policy import Policy
@@ -60,9 +61,10 @@ class Statistics:
 class Networks:
     """Pure functions of Parameters and Statistics for one action."""
 
-    def __init__(self, critic_size: int, guide: Guide, config: NetworkConfig):
+    def __init__(self, observed: Mapping[str, int], guide: Guide, config: NetworkConfig):
+        """observed: lengths of the two observations, as `ManipulationEnv.observation_size` has them."""
         self.config = config
-        self.critic_size = critic_size
+        self.actor_size, self.critic_size = feature_size(observed["policy"]), observed["critic"]
         self.guide = Guide(**{name: jnp.asarray(table) for name, table in vars(guide).items()})
         small = jax.nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
         self._actor = MLP((*config.hidden, ACTION_SIZE), linen.tanh, output_kernel_init=small)
@@ -74,17 +76,17 @@ class Networks:
         c = self.config
         sigma = jnp.asarray([c.sigma_translation] * 3 + [c.sigma_rotation] * 3 + [c.sigma_grip])
         parameters = Parameters(
-            actor=self._actor.init(key_actor, jnp.zeros(FEATURE_SIZE)),
+            actor=self._actor.init(key_actor, jnp.zeros(self.actor_size)),
             log_sigma=jnp.log(sigma),
             critic=self._critic.init(key_critic, jnp.zeros(self.critic_size)),
         )
-        sizes = (FEATURE_SIZE, self.critic_size)
+        sizes = (self.actor_size, self.critic_size)
         return parameters, Statistics(
             *(running_statistics.init_state(specs.Array((size,), jnp.dtype("float32"))) for size in sizes)
         )
 
     def actor(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
-        """Return the parameters (..., 14) of DISTRIBUTION for policy observations (..., 8)."""
+        """Return the parameters (..., 14) of DISTRIBUTION for policy observations."""
         inputs = running_statistics.normalize(features(obs, jnp), statistics.actor)
         mean = self._actor.apply(parameters.actor, inputs) + self.guide.bias(obs, jnp)
         # DISTRIBUTION takes the scale through a softplus.

@@ -108,9 +108,7 @@ def train_population(
     otherwise UserError. Reports are means over the members.
     """
     config = _common(list(members.values()))
-    networks = Networks(
-        env.observation_size["critic"], guide_from(env.action, demos, config.ppo.guide), config.ppo.networks
-    )
+    networks = Networks(env.observation_size, guide_from(env.action, demos, config.ppo.guide), config.ppo.networks)
     ppo = PPO(env, networks, config.ppo)
     common = {"parents": dict(parents or {}), "versions": versions()}
     runs: list[Run] = []

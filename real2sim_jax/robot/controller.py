@@ -12,7 +12,7 @@ from real2sim_jax.robot.arms import Arm, ArmState, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
 from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, forced_opening
-from real2sim_jax.robot.policy import Policy
+from real2sim_jax.robot.policy import Policy, check_blind
 from real2sim_jax.robot.safety import EmergencyStop, StateGuard, Watchdog
 from real2sim_jax.robot.scalar import Forward, command, floats, rotvec
 
@@ -54,7 +54,11 @@ class Controller:
     """A policy with its limits, one control period at a time."""
 
     def __init__(self, policy: Policy, limits: Limits | None = None, *, real_time: bool = False):
-        """Take a policy and the limits of the place that it works in; in real time, the policy must be quick."""
+        """Take a policy and the limits of the place that it works in; in real time, the policy must be quick.
+
+        PolicyError for a policy that sees the object.
+        """
+        check_blind(policy)
         self.policy = policy
         self.forward = Forward(policy)
         self.limits = limits or Limits()

@@ -33,6 +33,9 @@ POLICY_FIELDS = (
     "opening",
 )
 """Names of the policy's observation, in order: t / 10 s, m, rad, m."""
+OBJECT_FIELDS = ("object_x", "object_y", "object_z", "object_axis_x", "object_axis_y", "object_axis_z")
+"""Follow where a policy sees the moved object too: its centre in the task frame, m, and the direction of its axis."""
+LAYOUTS = (POLICY_FIELDS, POLICY_FIELDS + OBJECT_FIELDS)
 
 
 def observation(time: Array, position: Array, wxyz: Array, opening: Array, xp: ModuleType = np) -> Array:
@@ -46,20 +49,30 @@ def observation(time: Array, position: Array, wxyz: Array, opening: Array, xp: M
 
 
 def features(obs: Array, xp: ModuleType = np) -> Array:
-    """Return what the network reads of observations (..., 8): (..., FEATURE_SIZE).
+    """Return what the network reads of observations (..., len(layout)): (..., feature_size(layout)).
 
     Rotation vectors jump at half a turn, so the network gets two axes of the rotation matrix instead; time comes
-    with three sines and cosines so that a change of behaviour within a second can be expressed.
+    with three sines and cosines so that a change of behaviour within a second can be expressed. The object comes where
+    it is and as the gripper sees it.
     """
     time, position, rotvec, opening = obs[..., :1], obs[..., 1:4], obs[..., 4:7], obs[..., 7:8]
     matrix = matrix_from_wxyz(wxyz_from_rotvec(rotvec, xp), xp)
     waves = [f(k * np.pi * time) for k in (1, 2, 4) for f in (xp.sin, xp.cos)]
     fingers_axis, approach_axis = matrix[..., :, 1], matrix[..., :, 2]
     scaled = [2.0 * time - 1.0, *waves, 5.0 * position, fingers_axis, approach_axis, 20.0 * opening - 0.75]
+    if obs.shape[-1] > len(POLICY_FIELDS):
+        centre, axis = obs[..., 8:11], obs[..., 11:14]
+        held = ((centre - position)[..., None, :] @ matrix)[..., 0, :]
+        scaled += [5.0 * centre, 5.0 * held, axis]
     return xp.concatenate(scaled, axis=-1)
 
 
 FEATURE_SIZE = 17
+
+
+def feature_size(observed: int) -> int:
+    """Return how many features an observation of a layout's length has."""
+    return FEATURE_SIZE if observed == len(POLICY_FIELDS) else FEATURE_SIZE + 9
 
 
 def command(action: Array) -> tuple[Array, Array, Array]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from real2sim_jax.robot.guide import SATURATION
 from real2sim_jax.robot.observation import ACTION_SIZE, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, POLICY_FIELDS
-from real2sim_jax.robot.policy import Policy, PolicyError
+from real2sim_jax.robot.policy import Policy, PolicyError, check_blind
 
 OPSET, IR_VERSION = 18, 9
 
@@ -36,7 +36,8 @@ def save_onnx(path: str | Path, policy: Policy) -> None:
 
 
 def to_onnx(policy: Policy) -> Any:
-    """Return the ONNX model of a policy."""
+    """Return the ONNX model of a policy; PolicyError for one that sees the object."""
+    check_blind(policy)
     onnx, graph = _onnx(), _Graph()
     action = graph.op("Tanh", graph.op("Add", _network(graph, policy), _bias(graph, policy)), output="action")
     assert action == "action"

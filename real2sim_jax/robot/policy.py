@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.robot.guide import Guide
-from real2sim_jax.robot.observation import ACTION_SIZE, FEATURE_SIZE, POLICY_FIELDS, features
+from real2sim_jax.robot.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
 
 Array = Any
 
@@ -44,13 +44,29 @@ class Policy:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Configuration, hashes of the inputs, versions."""
 
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """Names of what it observes, in order."""
+        return LAYOUTS[0] if self.mean.shape[-1] == FEATURE_SIZE else LAYOUTS[1]
+
+    @property
+    def sees_object(self) -> bool:
+        """Whether it observes the moved object too, which simulators know and robots do not."""
+        return self.layout != POLICY_FIELDS
+
     def act(self, obs: Array, xp: ModuleType = np) -> Array:
-        """Return the action (..., 7) in [-1, 1] for observations (..., 8) laid out as POLICY_FIELDS."""
+        """Return the action (..., 7) in [-1, 1] for observations (..., len(layout))."""
         x = (features(obs, xp) - self.mean) / self.std
         for weight, bias in self.layers[:-1]:
             x = xp.tanh(x @ weight + bias)
         weight, bias = self.layers[-1]
         return xp.tanh(x @ weight + bias + self.guide.bias(obs, xp))
+
+
+def check_blind(policy: Policy) -> None:
+    """Raise PolicyError for a policy that robots cannot run because it sees the object."""
+    if policy.sees_object:
+        raise PolicyError("this policy sees the object, which robots do not report; train one without observe_object")
 
 
 def save_policy(path: str | Path, policy: Policy) -> None:
@@ -60,7 +76,7 @@ def save_policy(path: str | Path, policy: Policy) -> None:
         "version": VERSION,
         "action": policy.action,
         "dt": policy.dt,
-        "observation": list(POLICY_FIELDS),
+        "observation": list(policy.layout),
         "layers": len(policy.layers),
         "provenance": policy.provenance,
     }
@@ -91,7 +107,7 @@ def load_policy(path: str | Path) -> Policy:
         guide=Guide(**{f.name: arrays.get(f"guide_{f.name}") for f in fields(Guide)}),
         provenance=dict(header.get("provenance", {})),
     )
-    _check_arrays(path, policy)
+    _check_arrays(path, policy, feature_size(len(header["observation"])))
     return policy
 
 
@@ -120,7 +136,7 @@ def _check_header(path: str | Path, header: Any) -> None:
         raise PolicyError(
             f"{path}: version {_shown(header.get('version'))}, expected {VERSION}; export the policy again"
         )
-    if header.get("observation") != list(POLICY_FIELDS):
+    if header.get("observation") not in [list(layout) for layout in LAYOUTS]:
         raise PolicyError(f"{path}: another observation layout than {', '.join(POLICY_FIELDS)}; export it again")
     dt, layers = header.get("dt"), header.get("layers")
     if not isinstance(dt, float) or not 0.001 <= dt <= 1.0:
@@ -136,7 +152,7 @@ def _shown(value: Any) -> str:
     return repr(value)[:40]
 
 
-def _check_arrays(path: str | Path, policy: Policy) -> None:
+def _check_arrays(path: str | Path, policy: Policy, size: int) -> None:
     named = {"mean": policy.mean, "std": policy.std} | vars(policy.guide)
     named |= {
         f"{kind}{i}": value for i, pair in enumerate(policy.layers) for kind, value in zip("wb", pair, strict=True)
@@ -144,14 +160,14 @@ def _check_arrays(path: str | Path, policy: Policy) -> None:
     for name, value in named.items():
         if value is None or value.dtype != np.float32 or not np.isfinite(value).all():
             raise PolicyError(f"{path}: array {name!r} is missing, not float32 or not finite; export the policy again")
-    shapes = [FEATURE_SIZE]
+    shapes = [size]
     for weight, bias in policy.layers:
         if weight.ndim != 2 or weight.shape[0] != shapes[-1] or bias.shape != weight.shape[1:]:
             raise PolicyError(f"{path}: layer shapes do not chain ({weight.shape}, {bias.shape})")
         shapes.append(weight.shape[1])
-    sizes_ok = policy.mean.shape == policy.std.shape == (FEATURE_SIZE,) and shapes[-1] == ACTION_SIZE
+    sizes_ok = policy.mean.shape == policy.std.shape == (size,) and shapes[-1] == ACTION_SIZE
     if not sizes_ok:
-        raise PolicyError(f"{path}: expected {FEATURE_SIZE} features and {ACTION_SIZE} actions; export it again")
+        raise PolicyError(f"{path}: expected {size} features and {ACTION_SIZE} actions; export it again")
     guide = policy.guide
     rows = guide.grip.shape[0] if guide.grip.ndim == 1 else 0
     expected = {"position": (rows, 3), "wxyz": (rows, 4), "velocity": (rows, 3), "gains": (2,)}

@@ -16,8 +16,8 @@ from real2sim_jax.robot.observation import (
     EPISODE_S,
     FEATURE_SIZE,
     FORCED_AFTER_S,
+    LAYOUTS,
     MAX_OPENING_M,
-    POLICY_FIELDS,
     command,
     features,
     observation,
@@ -51,6 +51,8 @@ class EnvConfig:
     end_on_violation: bool = False
     """End the episode when the gripper is through the table or points straight up or down, as published; otherwise
     only the reward of such steps is zero."""
+    observe_object: bool = False
+    """Show the policy the moved object too, which no robot can without a camera: for comparison in simulation."""
 
 
 @struct.dataclass
@@ -67,8 +69,8 @@ class Episode:
 class ManipulationEnv(Env):
     """One action, its demonstrations and a physics back end.
 
-    Observations are a dict: `policy` (8,) as POLICY_FIELDS, `critic` everything. `info` holds the Episode. The
-    reward of an episode that follows the demonstrations perfectly adds up to about the sum of the weights.
+    Observations are a dict: `policy` (8,) as POLICY_FIELDS, or (14,) with the object; `critic` everything. `info` holds
+    the Episode. The reward of an episode that follows the demonstrations perfectly adds up to about the weights' sum.
     """
 
     def __init__(self, action: Action, demos: Demonstration | None, physics: Physics, config: EnvConfig | None = None):
@@ -136,7 +138,7 @@ class ManipulationEnv(Env):
     def observation_size(self) -> dict[str, int]:
         """Lengths of the two observations."""
         critic = FEATURE_SIZE + 2 + 17 * (self.action.bodies - 1)
-        return {"policy": len(POLICY_FIELDS), "critic": critic}
+        return {"policy": len(LAYOUTS[self.config.observe_object]), "critic": critic}
 
     @property
     def action_size(self) -> int:
@@ -180,10 +182,11 @@ class ManipulationEnv(Env):
         time = episode.step / CONTROL_HZ
         gripper, wxyz = physics.qpos[:3], physics.qpos[3:7]
         exact = observation(time, gripper, wxyz, _opening(physics), jnp)
-        policy = noisy(episode.draw, episode.step, exact, self.config.randomization)
         sizes = episode.draw.properties
         position, object_wxyz = self.object_poses(physics)
         axes = matrix_from_wxyz(object_wxyz, jnp)[..., :, 2]
+        seen = jnp.concatenate([exact, position[0], axes[0]]) if self.config.observe_object else exact
+        policy = noisy(episode.draw, episode.step, seen, self.config.randomization)
         velocity = physics.qvel[8:].reshape(-1, 6)
         held = rotate(conjugate(wxyz, jnp), position - gripper, jnp)
         parts = [

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.robot.observation import POLICY_FIELDS
+from real2sim_jax.robot.observation import LAYOUTS, POLICY_FIELDS
 from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 from real2sim_jax.simulation.types import Properties, StartState
 from real2sim_jax.types import Array
@@ -77,12 +77,13 @@ def delayed(draw: Draw, action: Array) -> tuple[Draw, Array]:
 
 
 def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConfig) -> Array:
-    """Return the policy's observation (8,) with the noise of a step; time is exact."""
+    """Return the policy's observation with the noise of a step; time and the axis of an object are exact."""
     if not (config.position_noise_m or config.rotation_noise_deg or config.opening_noise_m):
         return observation
     groups = {"gripper_rotvec": math.radians(config.rotation_noise_deg), "gripper": config.position_noise_m}
-    groups |= {"opening": config.opening_noise_m, "time": 0.0}
-    sigma = jnp.asarray([next(s for g, s in groups.items() if name.startswith(g)) for name in POLICY_FIELDS])
+    groups |= {"opening": config.opening_noise_m, "time": 0.0, "object_axis": 0.0, "object": config.position_noise_m}
+    layout = LAYOUTS[observation.shape[-1] > len(POLICY_FIELDS)]
+    sigma = jnp.asarray([next(s for g, s in groups.items() if name.startswith(g)) for name in layout])
     return observation + sigma * jax.random.normal(jax.random.fold_in(draw.key, step), observation.shape)
 
 

@@ -20,7 +20,7 @@ from tests.demos import PICK_UP, lift, lifts
 
 def test_the_terms_of_a_rollout_add_up_to_its_return():
     env = make_env(PICK_UP, lifts(), TrainConfig())
-    networks = Networks(env.observation_size["critic"], guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
+    networks = Networks(env.observation_size, guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
     policy = networks.export(*networks.init(jax.random.PRNGKey(0)), "pick_up", {})
     sizes = jnp.asarray([[0.07], [0.09]]), jnp.asarray([[0.042], [0.048]])
     starts = jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(*sizes)

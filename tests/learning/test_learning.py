@@ -84,7 +84,9 @@ def test_ppo_learns_to_depend_on_its_observation():
     guide = blind_guide()
     guide = type(guide)(**(vars(guide) | {"velocity": np.zeros_like(guide.velocity)}))
     config = PPOConfig(envs=32, steps=32 * 120 * 25, epochs=4, minibatches=4, learning_rate=3e-3)
-    ppo = PPO(Probe(), Networks(8, guide, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config)
+    ppo = PPO(
+        Probe(), Networks(Probe.observation_size, guide, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config
+    )
     state, iterate = ppo.init(jax.random.PRNGKey(0)), jax.jit(ppo.iterate)
     returns = []
     for _ in range(config.iterations):
@@ -95,7 +97,7 @@ def test_ppo_learns_to_depend_on_its_observation():
 
 
 def test_members_of_a_population_equal_single_runs():
-    networks = Networks(8, blind_guide(), NetworkConfig(hidden=(16,)))
+    networks = Networks(Probe.observation_size, blind_guide(), NetworkConfig(hidden=(16,)))
     ppo = PPO(Probe(), networks, PPOConfig(envs=8, steps=8 * 120 * 2, epochs=1, minibatches=2))
     keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(3)])
     together, _ = jax.jit(jax.vmap(lambda key: ppo.iterate(ppo.init(key))))(keys)
@@ -158,7 +160,7 @@ def trained(tmp_path_factory):
 
 def fresh_policy(env, **changes):
     """A policy with a random network, and the networks and state that it was exported from."""
-    networks = Networks(env.observation_size["critic"], guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
+    networks = Networks(env.observation_size, guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
     state = PPO(env, networks, TINY.ppo).init(jax.random.PRNGKey(5)).replace(**changes)
     return networks.export(state.parameters, state.statistics, "pick_up", {}), networks, state
 

@@ -11,9 +11,9 @@ from real2sim_jax.robot.policy import Policy, save_policy
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 
 
-def random_policy(seed=0, scale=1.0, hidden=8):
+def random_policy(seed=0, scale=1.0, hidden=8, features=FEATURE_SIZE):
     rng = np.random.default_rng(seed)
-    sizes = (FEATURE_SIZE, hidden, ACTION_SIZE)
+    sizes = (features, hidden, ACTION_SIZE)
     layers = tuple(
         (rng.normal(0, scale, (a, b)).astype(np.float32), rng.normal(0, scale, b).astype(np.float32))
         for a, b in pairwise(sizes)
@@ -21,8 +21,8 @@ def random_policy(seed=0, scale=1.0, hidden=8):
     return Policy(
         action="pick_up",
         dt=1.0 / CONTROL_HZ,
-        mean=np.zeros(FEATURE_SIZE, np.float32),
-        std=np.ones(FEATURE_SIZE, np.float32),
+        mean=np.zeros(features, np.float32),
+        std=np.ones(features, np.float32),
         layers=layers,
         guide=random_guide(rng),
         provenance={"seed": seed},

@@ -15,9 +15,9 @@ from real2sim_jax.robot import observation as observation_module
 from real2sim_jax.robot import scalar
 from real2sim_jax.robot.arms import SimulatedArm
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.observation import FEATURE_SIZE, features, observation
+from real2sim_jax.robot.observation import FEATURE_SIZE, LAYOUTS, feature_size, features, observation
 from real2sim_jax.robot.policy import MAX_BYTES, PolicyError, load_policy, save_policy
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, wxyz_from_azimuth_elevation
+from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.scalar import Forward
 from tests.robot.conftest import random_policy
 
@@ -80,6 +80,29 @@ def test_features_are_continuous_at_half_a_turn():
     first, second = features(pair)
     np.testing.assert_allclose(first, second, atol=1e-12)
     assert first.shape == (FEATURE_SIZE,)
+
+
+def test_a_policy_that_sees_the_object_is_kept_whole_and_refused_by_robots(tmp_path):
+    policy = random_policy(features=feature_size(len(LAYOUTS[1])))
+    save_policy(tmp_path / "policy.npz", policy)
+    loaded = load_policy(tmp_path / "policy.npz")
+    assert loaded.layout == LAYOUTS[1] and loaded.sees_object
+    obs = np.array([0.1, 0.0, 0.1, 0.2, 0.3, 0.2, 0.1, 0.05, 0.02, 0.0, 0.04, 0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(loaded.act(obs), policy.act(obs))
+    assert (loaded.act(obs) != loaded.act(obs + 0.1 * (np.arange(14) == 8))).any()
+    with pytest.raises(PolicyError, match="robots do not report"):
+        Controller(loaded)
+
+
+def test_the_gripper_sees_the_object_the_same_wherever_both_stand():
+    # 0.1 m before the palm, along the gripper's approach axis.
+    for turn in (0.0, 0.7, 2.0):
+        wxyz = wxyz_from_azimuth_elevation(np.array(turn), np.array(0.3))
+        position = np.array([0.2 * turn, 0.1, 0.3])
+        centre = position + 0.1 * matrix_from_wxyz(wxyz)[:, 2]
+        head = observation(np.array(0.0), position, wxyz, np.array(0.02))
+        seen = features(np.concatenate([head, centre, [0.0, 0.0, 1.0]]))
+        np.testing.assert_allclose(seen[20:23], [0.0, 0.0, 0.5], atol=1e-9)
 
 
 @given(st.integers(0, 2000))

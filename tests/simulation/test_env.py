@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.robot.observation import observation
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.robot.observation import LAYOUTS, observation
+from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.simulation.types import StartState
@@ -26,6 +26,16 @@ def test_observation_is_what_the_robot_would_compute(env):
     seen = observation(np.arange(1, 121) / 12, qpos[:, :3], qpos[:, 3:7], qpos[:, 7:9].mean(axis=1))
     np.testing.assert_allclose(states.obs["policy"][:, 0], seen, atol=1e-5)
     assert states.obs["critic"].shape[-1] == env.observation_size["critic"]
+
+
+def test_a_policy_may_see_the_object(env):
+    sighted = ManipulationEnv(PICK_UP, None, env.physics, EnvConfig(observe_object=True))
+    states = rollout(sighted, one(level_start()), scripted_grasp())
+    assert states.obs["policy"].shape[-1] == sighted.observation_size["policy"] == len(LAYOUTS[1])
+    seen, qpos = np.asarray(states.obs["policy"])[:, 0, 8:], np.asarray(states.pipeline_state.qpos)[:, 0, 9:]
+    np.testing.assert_allclose(seen[:, :3], qpos[:, :3], atol=1e-6)
+    np.testing.assert_allclose(seen[:, 3:], rotate(qpos[:, 3:], np.array([0.0, 0.0, 1.0])), atol=1e-5)
+    assert seen[-1, 2] > seen[0, 2] + 0.05
 
 
 def test_commands_move_the_gripper_along_world_axes(env):

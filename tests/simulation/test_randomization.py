@@ -78,11 +78,12 @@ def test_a_delayed_action_takes_effect_later(env):
 
 def test_noise_is_on_what_the_policy_sees_alone(env):
     noise = RandomizationConfig(position_noise_m=0.01, rotation_noise_deg=2.0, opening_noise_m=0.001)
-    noisy = ManipulationEnv(PICK_UP, lifts(), env.physics, replace(env.config, randomization=noise))
+    sighted = replace(env.config, observe_object=True)
+    noisy = ManipulationEnv(PICK_UP, lifts(), env.physics, replace(sighted, randomization=noise))
     seen = jax.vmap(lambda key: noisy.reset_from(START, key).obs)(KEYS)
-    exact = env.reset_from(START).obs
+    exact = ManipulationEnv(PICK_UP, lifts(), env.physics, sighted).reset_from(START).obs
     error = np.asarray(seen["policy"] - exact["policy"]).std(axis=0)
-    expected = [0.0, *3 * [0.01], *3 * [np.deg2rad(2.0)], 0.001]
+    expected = [0.0, *3 * [0.01], *3 * [np.deg2rad(2.0)], 0.001, *3 * [0.01], *3 * [0.0]]
     np.testing.assert_allclose(error, expected, rtol=0.4)
     np.testing.assert_array_equal(seen["critic"], np.tile(exact["critic"], (64, 1)))
 

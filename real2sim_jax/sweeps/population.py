@@ -19,7 +19,7 @@ from real2sim_jax.console import Console
 from real2sim_jax.demonstrations import DemonstrationConfig
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import RunLayout, file_hash, load, plain, read_json, versions, write_json
-from real2sim_jax.fits import Tracks, fit_observed
+from real2sim_jax.fits import Observed, fit_observed
 from real2sim_jax.fitting.fit import FitConfig
 from real2sim_jax.pipeline import demonstration_stage, guide_path, judged, train_stage
 from real2sim_jax.simulation.env import EPISODE_STEPS
@@ -40,7 +40,7 @@ class Job:
     action: Action
     condition: Condition
     seeds: tuple[int, ...]
-    observed: Tracks
+    observed: Observed
     starts: Mapping[str, StartState]
     """Start states of the benchmark by name."""
 

@@ -1,4 +1,4 @@
-"""What the learner gets to see of the videos: annotated phases or not, a detector's boxes, one video or all.
+"""What the learner gets to see of the videos: annotated phases or not, a detector's boxes, one or all, boxes or masks.
 
 State sets A, B and C as in CoRL 2020 (arXiv 2011.06813), section 5.
 """
@@ -12,8 +12,10 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.errors import UserError
-from real2sim_jax.fits import Source, Tracks, read_source
+from real2sim_jax.fits import SYNTHETIC_COUNT, Observed, Source, read_source
+from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.perception.contact import contact_from_boxes
+from real2sim_jax.perception.synthetic import observe_masks, synthetic_scenes
 from real2sim_jax.types import BoxTrack
 
 
@@ -43,16 +45,21 @@ class StateSource:
     """Used for C."""
     video: int | None = None
     """Learn from this video alone, counted from 1 in the order of the tracks; from all when absent."""
+    synthetic: Literal["boxes", "masks"] | None = None
+    """Learn from drawn scenes instead, whose exact masks, or the boxes around these, are seen: annotations have boxes
+    alone, so this is where the two can be compared."""
 
 
 def observed_tracks(
     source: StateSource, action: Action, tracks: Path | None, seed: int = 0
-) -> tuple[Tracks, dict[str, str]]:
+) -> tuple[Observed, dict[str, str]]:
     """Return the observed tracks by video id, and why others cannot be used.
 
     tracks: folder of annotations; synthetic scenes drawn with `seed` where there is none. UserError when nothing is
     left.
     """
+    if source.synthetic is not None:
+        return _drawn(source, action, seed), {}
     observed, skipped, _ = read_source(Source(tracks, seed=seed), action)
     if source.video is not None:
         if not 1 <= source.video <= len(observed):
@@ -66,6 +73,15 @@ def observed_tracks(
     if source.states != "A":
         observed = {video: (action, without_phases(track, action)) for video, (_, track) in observed.items()}
     return observed, skipped
+
+
+def _drawn(source: StateSource, action: Action, seed: int) -> Observed:
+    """The same scenes for either way of seeing them, so that nothing else differs."""
+    if source.states != "A" or source.video is not None:
+        raise UserError("source.synthetic: drawn scenes have state set A and no videos to choose from; drop the others")
+    masks = [observe_masks(scene) for scene in synthetic_scenes(action, SYNTHETIC_COUNT, seed)]
+    seen = masks if source.synthetic == "masks" else [boxes_of_masks(track) for track in masks]
+    return {f"drawn{seed}_{i}": (action, track) for i, track in enumerate(seen)}
 
 
 def without_phases(track: BoxTrack, action: Action) -> BoxTrack:
@@ -96,7 +112,7 @@ def as_detected(track: BoxTrack, detector: Detector, generator: np.random.Genera
     )
 
 
-def tracks_hash(observed: Tracks) -> str:
+def tracks_hash(observed: Observed) -> str:
     """SHA-256 of observed tracks, as hex: the same for equal arrays, wherever they came from."""
     digest = hashlib.sha256()
     for video, (action, track) in observed.items():

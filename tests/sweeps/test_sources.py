@@ -5,6 +5,7 @@ import pytest
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.errors import UserError
+from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.sweeps.sources import Detector, StateSource, as_detected, observed_tracks, tracks_hash
 from real2sim_jax.types import BoxTrack
 
@@ -61,6 +62,17 @@ def test_a_detector_repeats_itself():
     assert tracks_hash(observed_tracks(source, PUSH, None)[0]) == tracks_hash(observed_tracks(source, PUSH, None)[0])
     other = StateSource("C", Detector(seed=1))
     assert tracks_hash(observed_tracks(source, PUSH, None)[0]) != tracks_hash(observed_tracks(other, PUSH, None)[0])
+
+
+def test_drawn_scenes_are_the_same_seen_as_boxes_or_as_masks():
+    seen = {kind: observed_tracks(StateSource(synthetic=kind), PUSH, None)[0] for kind in ("boxes", "masks")}
+    assert list(seen["boxes"]) == list(seen["masks"])
+    for (_, boxes), (_, masks) in zip(seen["boxes"].values(), seen["masks"].values(), strict=True):
+        np.testing.assert_array_equal(boxes.boxes, boxes_of_masks(masks).boxes)
+        np.testing.assert_array_equal(boxes.acting, masks.acting)
+    assert tracks_hash(seen["boxes"]) != tracks_hash(seen["masks"])
+    with pytest.raises(UserError, match="drawn scenes have state set A"):
+        observed_tracks(StateSource("B", synthetic="masks"), PUSH, None)
 
 
 def test_one_video_of_all():

@@ -6,6 +6,7 @@ SEEDS ?=
 TRACKS ?=
 VIDEO ?=
 PROMPT ?=
+CHECKPOINT ?=
 PHYSICS ?= batch
 RUNS ?= runs
 STEPS ?=
@@ -51,7 +52,8 @@ STUDIES ?= $(wildcard experiments/studies/*.toml)
 RAY ?=
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
 # A prompt has no spaces, a file's name should have none either.
-CLIPS = $(addprefix --video ,$(VIDEO)) $(addprefix --prompt ,$(PROMPT))
+MASKS = $(addprefix --prompt ,$(PROMPT)) $(addprefix --checkpoint ,$(CHECKPOINT))
+CLIPS = $(addprefix --video ,$(VIDEO)) $(MASKS)
 TRAINING = --physics $(PHYSICS) $(CLIPS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
 STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --ray ,$(RAY)) \
@@ -73,6 +75,7 @@ help: ## list targets and variables
 	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
 	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS [$(VIDEO)]"
 	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO: see '$(BIN)/real2sim segment --help' [$(PROMPT)]"
+	@echo "  CHECKPOINT weights of Segment Anything for VIDEO: see docs/own_videos.md [$(CHECKPOINT)]"
 	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
@@ -94,7 +97,7 @@ train: $(INSTALLED) ## learn ACTION's policy from VIDEO or TRACKS
 	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
 
 segment: $(INSTALLED) ## find hand and objects in VIDEO; overlays below RUNS/masks
-	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(addprefix --prompt ,$(PROMPT))
+	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(MASKS)
 
 fit: $(INSTALLED) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
 	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(CLIPS) $(addprefix --tracks ,$(TRACKS))

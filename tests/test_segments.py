@@ -60,7 +60,7 @@ def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
 
 def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monkeypatch):
     asked, real = [], segments.segmenter_named("boxes")
-    monkeypatch.setattr(segments, "segmenter_named", lambda name: lambda *a: asked.append(name) or real(*a))
+    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: lambda *a: asked.append(name) or real(*a))
     again = segment_stage(Videos([clip], "boxes", parse_prompts([BOX])), segmented, Console())
     assert not asked and list(again.tracks) == ["my_push"]
     (segmented / "my_push" / "masks.npz").write_bytes(b"damaged")
@@ -71,7 +71,7 @@ def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monk
 
 
 def test_a_bad_video_costs_one_line_and_the_others_go_on(clip, segmented, tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "segmenter_named", lambda name: _whole_frame)
+    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: _whole_frame)
     videos = [clip.with_name("bad.mp4"), clip, clip.with_name("absent.mp4"), clip]
     found = segment_stage(Videos(videos), tmp_path, Console())
     assert list(found.tracks) == ["my_push"] and set(found.skipped) == {"bad", "absent", str(clip)}
@@ -107,5 +107,5 @@ def test_names_of_folders():
 
 
 def test_a_wrong_segmenter_is_named(clip, tmp_path):
-    with pytest.raises(UserError, match="expected one of auto, boxes"):
+    with pytest.raises(UserError, match="expected one of auto, boxes, sam"):
         segment_stage(Videos([clip], "magic"), tmp_path, Console())

@@ -121,7 +121,7 @@ def test_prompts_that_cannot_be_followed():
         segment(scene, [Prompt("moved", (76, 100, 124, 140), 99)])
     with pytest.raises(UserError, match="expected --prompt moved"):
         segment(scene, (), "boxes")
-    with pytest.raises(UserError, match="expected one of auto, boxes"):
+    with pytest.raises(UserError, match="expected one of auto, boxes, sam"):
         segmenter_named("magic")
 
 

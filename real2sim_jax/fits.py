@@ -86,7 +86,7 @@ def _read_clips(clips: Videos, action: Action | None, out: Path, console: Consol
     tracks, skipped = {}, dict(segments.skipped)
     for video, track in segments.tracks.items():
         try:
-            tracks[video] = action, for_action(track, action)
+            tracks[video] = action, for_action(track, action, clips.told.contacts)
         except UserError as error:
             skipped[video] = str(error)
     if not tracks:

@@ -30,7 +30,8 @@ class Fit:
     checkpoint: Path | None = None
     """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
+    """ROLE=x1,y1,x2,y2@FRAME, contact=FIRST-LAST or a file of such lines (may be repeated) for one --video: see
+    `real2sim segment --help`."""
     action: str | None = None
     """Only videos of this action; with no --tracks, whose synthetic demonstrations to fit."""
     phases: bool = True

@@ -24,24 +24,33 @@ def at_least_one(name: str, value: int) -> None:
         raise UserError(f"{name} {value}: expected at least 1")
 
 
-class Segmentation(Protocol):
-    """The options of commands that segment video files."""
+class Model(Protocol):
+    """The options of commands that find masks."""
 
     @property
     def segmenter(self) -> str | None: ...  # noqa: D102
     @property
     def checkpoint(self) -> Path | None: ...  # noqa: D102
+
+
+class Segmentation(Model, Protocol):
+    """The options of commands that segment video files."""
+
     @property
     def prompt(self) -> Sequence[str]: ...  # noqa: D102
 
 
+def segmenter_as_told(options: Model) -> str:
+    """Return the name of the segmenter: the best that there is where none is named."""
+    return options.segmenter or ("sam" if options.checkpoint else "auto")
+
+
 def videos_as_told(videos: Sequence[Path], options: Segmentation) -> Any:
     """Return the segment stage's input."""
-    from real2sim_jax.perception.prompts import parse_prompts
+    from real2sim_jax.perception.prompts import read_told
     from real2sim_jax.segments import Videos
 
-    segmenter = options.segmenter or ("sam" if options.checkpoint else "auto")
-    return Videos(videos, segmenter, parse_prompts(options.prompt), options.checkpoint)
+    return Videos(videos, segmenter_as_told(options), read_told(options.prompt), options.checkpoint)
 
 
 def video_files(videos: Sequence[Path], options: Segmentation, tracks: Path | None) -> Any:

@@ -24,7 +24,8 @@ class Segment:
     """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """ROLE=x1,y1,x2,y2@FRAME (may be repeated): a box in px of the video, ROLE hand, moved, anchor or ignore, FRAME
-    counted at 12 Hz from 0."""
+    counted at 12 Hz from 0. contact=FIRST-LAST: frames in which the hand touches what it moves. Or a file of such
+    lines, as `real2sim annotate` writes it."""
 
     def __call__(self) -> int:
         """Run the command."""

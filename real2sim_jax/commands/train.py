@@ -34,7 +34,8 @@ class Train:
     checkpoint: Path | None = None
     """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
+    """ROLE=x1,y1,x2,y2@FRAME, contact=FIRST-LAST or a file of such lines (may be repeated) for one --video: see
+    `real2sim segment --help`."""
     seed: int = 0
     """Of synthetic demonstrations, training and benchmark."""
     seeds: int = 1

@@ -4,7 +4,7 @@ The first round learns what the background behind the things, the hand and the t
 which parts, left their place; the second uses it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.perception.cutting import Cutter, cut_again, cut_box, cut_hand, cut_hand_box
 from real2sim_jax.perception.drift import drift_of
 from real2sim_jax.perception.hands import TIPS
+from real2sim_jax.perception.key_hands import hand_at, put_hand
 from real2sim_jax.perception.keyframes import HandHints, choose_key, find_hints, no_hints
 from real2sim_jax.perception.looks import HAND_LABEL, first_look, second_look
 from real2sim_jax.perception.prompts import Prompt
@@ -26,7 +27,7 @@ from real2sim_jax.perception.things import (
     standing_out,
     thing_at,
 )
-from real2sim_jax.perception.tracking import track_labels
+from real2sim_jax.perception.tracking import Pins, track_labels
 from real2sim_jax.perception.video import Video
 
 BEFORE_ROUNDS, ROUNDS = 0.15, 0.8
@@ -68,10 +69,17 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, tools: 
     hints = find_hints(clip) if tools.networks else no_hints()
     key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, tools.networks)
     things = _things(clip, key, tools, by_itself=not told)
+    hand = hand_at(clip, key, hints, prompts, tools.cutter)
+    if hand is not None:
+        why += "; a hand is in it already"
+        put_hand(things, hand)
     fixed = {_drawn(clip, prompt, things, tools): prompt.role for prompt in told if prompt.frame == key}
-    labels = _tracked(clip, key, things, _hands(clip, hints, prompts, tools), tools, progress)
-    for prompt in told:
-        if prompt.frame != key:
+    later = [prompt for prompt in told if prompt.frame != key]
+    places = {role: label for label, role in fixed.items() if role != "ignore"}
+    pins = _pins(clip, [prompt for prompt in later if prompt.role in places], places, tools)
+    labels = _tracked(clip, key, things, _hands(clip, hints, prompts, tools), pins, tools, progress)
+    for prompt in later:
+        if prompt.role not in places:
             fixed[_met(labels, prompt)] = prompt.role
     moved, anchors, reasons = choose_roles(labels, key, rank_things(labels, key, things.count), fixed)
     bodies = np.zeros(things.count, np.uint8)
@@ -110,6 +118,15 @@ def _drawn(clip: Clip, prompt: Prompt, things: Things, tools: Tools) -> int:
     return things.add(cut_box(clip.frames[prompt.frame], prompt.box, tools.cutter, tools.networks))
 
 
+def _pins(clip: Clip, prompts: Sequence[Prompt], places: Mapping[str, int], tools: Tools) -> Pins:
+    """Where in other frames boxes say that the things of the key frame are, by their roles' labels."""
+    found: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for prompt in prompts:
+        mask = cut_box(clip.frames[prompt.frame], prompt.box, tools.cutter, tools.networks)
+        found.setdefault(prompt.frame, []).append((places[prompt.role], mask))
+    return found
+
+
 def _met(labels: np.ndarray, prompt: Prompt) -> int:
     label = thing_at(labels[prompt.frame], prompt)
     if label is None:
@@ -127,16 +144,23 @@ def _hands(clip: Clip, hints: HandHints, prompts: Sequence[Prompt], tools: Tools
 
 
 def _tracked(
-    clip: Clip, key: int, things: Things, hands: dict[int, np.ndarray], tools: Tools, progress: Progress
+    clip: Clip,
+    key: int,
+    things: Things,
+    hands: dict[int, np.ndarray],
+    pins: Pins,
+    tools: Tools,
+    progress: Progress,
 ) -> np.ndarray:
     """Return labels (T, H, W) of all frames after both rounds; what the first one teaches is added to the things."""
     look = first_look(clip, key, things.labels, things.count, hands)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, len(clip.frames)))
+    count = len(clip.frames)
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, count), pins)
     add_left_behind(things, left_behind(clip, key, labels, HAND_LABEL))
     if tools.cutter is not None:
         cut_again(things, clip.frames[key], tools.cutter)
     look = second_look(clip, key, things.labels, things.count, labels, look)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, len(clip.frames)))
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, count), pins)
     for candidate in rank_things(labels, key, things.count):
         if candidate.label in things.parents and candidate.motion < LEAST_MOTION:
             # A part that stayed with the rest is no thing of its own.

@@ -164,12 +164,16 @@ def test_a_prompt_reads_as_it_is_written(tmp_path):
 
 
 def test_a_box_in_a_later_frame_brings_back_what_was_lost():
-    """The box leaps further than anything is looked for: only a second box says where it is now."""
+    """The box leaps and shows another side of another colour: only a second box says where it is now."""
     t = np.arange(FRAMES)
     way = scenes.line((100, 120), (150, 120), scenes.smooth((t - 8) / 8))
     tips = way - (22, 0) - (1 - scenes.smooth(t / 7) + scenes.smooth((t - 17) / 6))[:, None] * np.array([200, 0])
-    way[t >= 24] = (260, 50)
-    scene = scenes.render([(MOVED, (60, 90, 190), (20, 16), way)], (tips, tips - (300, 60)), FRAMES)
+    gone, half = (t >= 24)[:, None], (20, 16)
+    sides = [
+        (MOVED, (60, 90, 190), half, np.where(gone, np.nan, way)),
+        (MOVED, (70, 140, 80), half, np.where(gone, (260, 50), np.nan)),
+    ]
+    scene = scenes.render(sides, (tips, tips - (300, 60)), FRAMES)
     words = ["moved=76,100,124,140@0", "moved=236,30,284,70@26"]
     without, _ = segment(scene, read_told(words[:1]).prompts, "boxes")
     found, _ = segment(scene, read_told(words).prompts, "boxes")

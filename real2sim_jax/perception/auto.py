@@ -69,7 +69,7 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, tools: 
     hints = find_hints(clip) if tools.networks else no_hints()
     key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, tools.networks)
     things = _things(clip, key, tools, by_itself=not told)
-    hand = hand_at(clip, key, hints, prompts, tools.cutter)
+    hand = hand_at(clip, key, prompts, tools.cutter)
     if hand is not None:
         why += "; a hand is in it already"
         put_hand(things, hand)

@@ -147,7 +147,7 @@ def _image_encoder(weights: Mapping[str, Any]) -> tuple[Any, int, int]:
         num_heads=width // weights[f"{name}blocks.0.attn.rel_pos_h"].shape[1],
         mlp_ratio=weights[f"{name}blocks.0.mlp.lin1.weight"].shape[0] / width,
         out_chans=weights[f"{name}neck.0.weight"].shape[0],
-        norm_layer=partial(torch.nn.LayerNorm, eps=NORM_EPS),
+        norm_layer=partial(torch.nn.LayerNorm, eps=NORM_EPS),  # type: ignore[arg-type]
         use_rel_pos=True,
         window_size=windows[0] if windows else 0,
         global_attn_indexes=tuple(i for i, span in enumerate(spans) if span == grid),

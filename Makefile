@@ -6,6 +6,7 @@ SEEDS ?=
 TRACKS ?=
 VIDEO ?=
 PROMPT ?=
+CHECKPOINT ?=
 PHYSICS ?= batch
 RUNS ?= runs
 STEPS ?=
@@ -51,7 +52,8 @@ STUDIES ?= $(wildcard experiments/studies/*.toml)
 RAY ?=
 WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
 # A prompt has no spaces, a file's name should have none either.
-CLIPS = $(addprefix --video ,$(VIDEO)) $(addprefix --prompt ,$(PROMPT))
+MASKS = $(addprefix --prompt ,$(PROMPT)) $(addprefix --checkpoint ,$(CHECKPOINT))
+CLIPS = $(addprefix --video ,$(VIDEO)) $(MASKS)
 TRAINING = --physics $(PHYSICS) $(CLIPS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
 STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --ray ,$(RAY)) \
@@ -59,7 +61,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment fit masks benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -72,7 +74,8 @@ help: ## list targets and variables
 	@echo "             and of each condition in 'make sweep', from 0 on; as the study says when empty"
 	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
 	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS [$(VIDEO)]"
-	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO: see '$(BIN)/real2sim segment --help' [$(PROMPT)]"
+	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO, or the file that 'make annotate' saves [$(PROMPT)]"
+	@echo "  CHECKPOINT weights of Segment Anything for VIDEO: see docs/own_videos.md [$(CHECKPOINT)]"
 	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
@@ -94,7 +97,10 @@ train: $(INSTALLED) ## learn ACTION's policy from VIDEO or TRACKS
 	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
 
 segment: $(INSTALLED) ## find hand and objects in VIDEO; overlays below RUNS/masks
-	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(addprefix --prompt ,$(PROMPT))
+	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(MASKS)
+
+annotate: $(INSTALLED) ## draw boxes and times of contact for one VIDEO, in a browser
+	@$(BIN)/real2sim annotate $(VIDEO) $(addprefix --checkpoint ,$(CHECKPOINT))
 
 fit: $(INSTALLED) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
 	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(CLIPS) $(addprefix --tracks ,$(TRACKS))
@@ -110,6 +116,9 @@ states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and
 
 masks: $(INSTALLED) ## how good masks of the real videos of VIDEOS are, time and memory
 	@$(BIN)/python experiments/perception/evaluate.py --out $(RUNS)/masks_evaluation $(addprefix --videos ,$(VIDEOS))
+
+failures: $(INSTALLED) ## what masks cannot be found of, and what helps: pictures of docs/own_videos.md
+	@$(BIN)/python -m experiments.perception.failures
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
 	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))

@@ -1,4 +1,4 @@
-"""`real2sim segment | fit | train | benchmark | compare | sweep | run | view ...`: every command in one list."""
+"""`real2sim annotate | segment | fit | train | benchmark | compare | run | view ...`: every command in one list."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from real2sim_jax.commands.annotate import Annotate
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
 from real2sim_jax.commands.evaluate import EvaluateStates
@@ -25,6 +26,7 @@ from real2sim_jax.errors import UserError
 
 Command = (
     Annotated[Segment, tyro.conf.subcommand("segment")]
+    | Annotated[Annotate, tyro.conf.subcommand("annotate")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[EvaluateStates, tyro.conf.subcommand("evaluate-states")]
     | Annotated[Train, tyro.conf.subcommand("train")]

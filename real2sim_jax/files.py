@@ -90,7 +90,8 @@ def plain(config: Any) -> Any:
 
 def file_hash(path: str | Path) -> str:
     """SHA-256 of a file, as hex."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -86,7 +86,7 @@ def _read_clips(clips: Videos, action: Action | None, out: Path, console: Consol
     tracks, skipped = {}, dict(segments.skipped)
     for video, track in segments.tracks.items():
         try:
-            tracks[video] = action, for_action(track, action)
+            tracks[video] = action, for_action(track, action, clips.told.contacts)
         except UserError as error:
             skipped[video] = str(error)
     if not tracks:
@@ -130,6 +130,9 @@ def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, cons
     for video, (_, track) in observed.items():
         if isinstance(track, BoxTrack):
             save(out / video / "boxes.npz", track)
+        elif not (out / video / "masks.npz").is_file():
+            # Masks of a video file lie there already, with what they were made from.
+            save(out / video / "masks.npz", track)
     made_from = {v: _made_from(out / v, shown, track, config) for v, (shown, track) in observed.items()}
     done = {video: track for video in observed if (track := _fresh(out / video, made_from[video]))}
     boxes = {v: boxes_of_masks(t) if isinstance(t, MaskTrack) else t for v, (_, t) in observed.items()}

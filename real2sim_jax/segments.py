@@ -11,9 +11,10 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.files import file_hash, load, load_header, plain, read_json, save, write_json
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
-from real2sim_jax.perception.prompts import Prompt
+from real2sim_jax.perception.prompts import NOTHING, Told, check_frames
 from real2sim_jax.perception.saliency import weights_path
-from real2sim_jax.perception.segmentation import segmenter_named
+from real2sim_jax.perception.segmentation import Segmenter, segmenter_named
+from real2sim_jax.perception.things import Progress
 from real2sim_jax.perception.video import LONG_SIDE_PX, RATE_HZ, check_is_file, read_video
 from real2sim_jax.types import MaskTrack
 from real2sim_jax.viewers.masks import save_mask_video
@@ -28,7 +29,10 @@ class Videos:
 
     paths: Sequence[Path]
     segmenter: str = "auto"
-    prompts: Sequence[Prompt] = ()
+    told: Told = NOTHING
+    """What the user says of the only video."""
+    checkpoint: Path | None = None
+    """Weights of the segmenter sam."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
 
     UserError when the settings are wrong or no video can be segmented.
     """
-    segmenter_named(videos.segmenter)
-    if videos.segmenter == "auto" and not detector_installed():
+    segmenter, settings = segmenter_named(videos.segmenter, videos.checkpoint), plain(_settings(videos))
+    if videos.segmenter != "boxes" and not detector_installed():
         console.say("no hand landmarks (pip install --no-deps -r requirements-perception.txt): skin in general is used")
-    if videos.prompts and len(videos.paths) > 1:
+    if (videos.told.prompts or videos.told.contacts) and len(videos.paths) > 1:
         raise UserError(f"--prompt belongs to one video; got {len(videos.paths)} videos")
     found = Segments({}, {}, {})
     with console.bar(len(videos.paths)) as report:
@@ -60,7 +64,9 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
                 if name in found.tracks:
                     raise UserError(f"another video is called {name} too; rename one")
                 progress = lambda share, text, n=number, v=name: report(n + share, f"{v}: {text}")  # noqa: E731
-                found.tracks[name], found.summaries[name] = _segment(path, out / name, videos, progress)
+                found.tracks[name], found.summaries[name] = _segment(
+                    path, out / name, segmenter, videos.told, settings, progress
+                )
             except UserError as error:
                 found.skipped[name if name not in found.tracks else str(path)] = str(error)
     if not found.tracks:
@@ -74,16 +80,19 @@ def video_id(path: Path) -> str:
     return f"video_{name}" if re.fullmatch(r"seed\d+", name) else name
 
 
-def _segment(path: Path, folder: Path, videos: Videos, progress: Any) -> tuple[MaskTrack, dict[str, Any]]:
+def _segment(
+    path: Path, folder: Path, segmenter: Segmenter, told: Told, settings: Any, progress: Progress
+) -> tuple[MaskTrack, dict[str, Any]]:
     check_is_file(path)
-    made_from = {"config": plain(_settings(videos)), "parents": {"video": file_hash(path)}}
+    made_from = {"config": settings, "parents": {"video": file_hash(path)}}
     kept = _kept(folder, made_from)
     if kept is not None:
         return kept
     progress(0.0, "reading")
     video = read_video(path)
-    found = segmenter_named(videos.segmenter)(video, videos.prompts, progress)
-    track, contact = mask_track(found, video)
+    check_frames(told, len(video.frames))
+    found = segmenter(video, told.prompts, progress)
+    track, contact = mask_track(found, video, told.contacts)
     summary = summary_of(found, contact)
     progress(0.97, "drawing")
     times = contact.phases(), contact.touching, contact.confidence
@@ -97,14 +106,17 @@ def _segment(path: Path, folder: Path, videos: Videos, progress: Any) -> tuple[M
 def _settings(videos: Videos) -> dict[str, Any]:
     """What masks depend on besides the video."""
     networks = {"u2netp": weights_path() is not None, "hands": detector_installed()}
-    return {
+    settings = {
         "method": METHOD,
         "segmenter": videos.segmenter,
         "networks": networks,
-        "prompts": list(videos.prompts),
+        "prompts": videos.told.prompts,
         "rate_hz": RATE_HZ,
         "long_side_px": LONG_SIDE_PX,
     }
+    # What is not used leaves no trace, so that masks of before these settings are still known.
+    used = {"checkpoint": file_hash(videos.checkpoint)} if videos.checkpoint else {}
+    return settings | used | ({"contacts": videos.told.contacts} if videos.told.contacts else {})
 
 
 def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[MaskTrack, dict[str, Any]] | None:

@@ -26,7 +26,7 @@ ORDER = (
     ("arms",),
     ("console", "inventory"),
     ("segments",),
-    ("fits",),
+    ("annotation", "fits"),
     ("pipeline",),
     ("sweeps",),
     ("commands",),

@@ -11,7 +11,7 @@ from real2sim_jax.cli import main
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load, load_header
-from real2sim_jax.perception.prompts import parse_prompts
+from real2sim_jax.perception.prompts import read_told
 from real2sim_jax.perception.things import Found
 from real2sim_jax.perception.video import read_video
 from real2sim_jax.segments import Videos, segment_stage, video_id
@@ -60,18 +60,18 @@ def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
 
 def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monkeypatch):
     asked, real = [], segments.segmenter_named("boxes")
-    monkeypatch.setattr(segments, "segmenter_named", lambda name: lambda *a: asked.append(name) or real(*a))
-    again = segment_stage(Videos([clip], "boxes", parse_prompts([BOX])), segmented, Console())
+    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: lambda *a: asked.append(name) or real(*a))
+    again = segment_stage(Videos([clip], "boxes", read_told([BOX])), segmented, Console())
     assert not asked and list(again.tracks) == ["my_push"]
     (segmented / "my_push" / "masks.npz").write_bytes(b"damaged")
-    segment_stage(Videos([clip], "boxes", parse_prompts([BOX])), segmented, Console())
+    segment_stage(Videos([clip], "boxes", read_told([BOX])), segmented, Console())
     assert asked == ["boxes"]
-    segment_stage(Videos([clip], "boxes", parse_prompts(["moved=75,100,124,140@0"])), segmented, Console())
+    segment_stage(Videos([clip], "boxes", read_told(["moved=75,100,124,140@0"])), segmented, Console())
     assert len(asked) == 2
 
 
 def test_a_bad_video_costs_one_line_and_the_others_go_on(clip, segmented, tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "segmenter_named", lambda name: _whole_frame)
+    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: _whole_frame)
     videos = [clip.with_name("bad.mp4"), clip, clip.with_name("absent.mp4"), clip]
     found = segment_stage(Videos(videos), tmp_path, Console())
     assert list(found.tracks) == ["my_push"] and set(found.skipped) == {"bad", "absent", str(clip)}
@@ -107,5 +107,5 @@ def test_names_of_folders():
 
 
 def test_a_wrong_segmenter_is_named(clip, tmp_path):
-    with pytest.raises(UserError, match="expected one of auto, boxes"):
+    with pytest.raises(UserError, match="expected one of auto, boxes, sam"):
         segment_stage(Videos([clip], "magic"), tmp_path, Console())

@@ -24,7 +24,7 @@ from real2sim_jax.files import load, read_json, write_json
 from real2sim_jax.perception.annotations import LABELS
 from real2sim_jax.perception.boxes import box_iou, boxes_of_masks
 from real2sim_jax.perception.drift import shaken
-from real2sim_jax.perception.prompts import parse_prompts
+from real2sim_jax.perception.prompts import read_told
 from real2sim_jax.segments import Videos, segment_stage, video_id
 from real2sim_jax.types import BoxTrack, MaskTrack
 
@@ -71,7 +71,7 @@ def one(path: Path, out: Path, prompts: list[str]) -> int:
     (out / name / "masks.npz").unlink(missing_ok=True)
     start = time.perf_counter()
     try:
-        found = segment_stage(Videos([path], prompts=parse_prompts(prompts)), out, Console())
+        found = segment_stage(Videos([path], told=read_told(prompts)), out, Console())
     except UserError as error:
         print(f"{path.name}: {error}", file=sys.stderr)
         return 2

@@ -24,10 +24,14 @@ class Fit:
     """Ids of the videos to fit, separated by commas; all of the folder's actions.csv when absent."""
     video: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     """A video file to fit (may be repeated), instead of --tracks; it shows --action."""
-    segmenter: str = "auto"
-    """How masks are found in video files: auto, or boxes (follow what --prompt draws boxes around)."""
+    segmenter: str | None = None
+    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
+    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
+    checkpoint: Path | None = None
+    """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
+    """ROLE=x1,y1,x2,y2@FRAME, contact=FIRST-LAST or a file of such lines (may be repeated) for one --video: see
+    `real2sim segment --help`."""
     action: str | None = None
     """Only videos of this action; with no --tracks, whose synthetic demonstrations to fit."""
     phases: bool = True
@@ -46,7 +50,7 @@ class Fit:
         action = action_named(self.action) if self.action else None
         not_negative(self.seed)
         out = self.out or self.runs / (action.name if action else "fits")
-        clips = video_files(self.video, self.segmenter, self.prompt, self.tracks)
+        clips = video_files(self.video, self, self.tracks)
         source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
         fits = fit_stage(source, action, out, console)
         show_fits(console, fits)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from real2sim_jax.errors import UserError
 
@@ -24,15 +24,41 @@ def at_least_one(name: str, value: int) -> None:
         raise UserError(f"{name} {value}: expected at least 1")
 
 
-def video_files(videos: Sequence[Path], segmenter: str, prompts: Sequence[str], tracks: Path | None) -> Any:
-    """Return the segment stage's input, None where no video file is given; UserError beside a folder of tracks."""
-    from real2sim_jax.perception.prompts import parse_prompts
+class Model(Protocol):
+    """The options of commands that find masks."""
+
+    @property
+    def segmenter(self) -> str | None: ...  # noqa: D102
+    @property
+    def checkpoint(self) -> Path | None: ...  # noqa: D102
+
+
+class Segmentation(Model, Protocol):
+    """The options of commands that segment video files."""
+
+    @property
+    def prompt(self) -> Sequence[str]: ...  # noqa: D102
+
+
+def segmenter_as_told(options: Model) -> str:
+    """Return the name of the segmenter: the best that there is where none is named."""
+    return options.segmenter or ("sam" if options.checkpoint else "auto")
+
+
+def videos_as_told(videos: Sequence[Path], options: Segmentation) -> Any:
+    """Return the segment stage's input."""
+    from real2sim_jax.perception.prompts import read_told
     from real2sim_jax.segments import Videos
 
+    return Videos(videos, segmenter_as_told(options), read_told(options.prompt), options.checkpoint)
+
+
+def video_files(videos: Sequence[Path], options: Segmentation, tracks: Path | None) -> Any:
+    """Return the segment stage's input, None where no video file is given; UserError beside a folder of tracks."""
     if not videos:
-        if prompts:
+        if options.prompt:
             raise UserError("--prompt belongs to a video; give one with --video FILE")
         return None
     if tracks is not None:
         raise UserError("--video and --tracks: expected one of the two")
-    return Videos(videos, segmenter, parse_prompts(prompts))
+    return videos_as_told(videos, options)

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from real2sim_jax.commands.options import videos_as_told
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -15,20 +17,23 @@ class Segment:
     """Video files."""
     out: Path = Path("runs/masks")
     """Folder that gets VIDEO/masks.npz, masks.mp4, masks.json."""
-    segmenter: str = "auto"
-    """auto, or boxes: follow what --prompt draws boxes around, without any network."""
+    segmenter: str | None = None
+    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
+    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
+    checkpoint: Path | None = None
+    """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """ROLE=x1,y1,x2,y2@FRAME (may be repeated): a box in px of the video, ROLE hand, moved, anchor or ignore, FRAME
-    counted at 12 Hz from 0."""
+    counted at 12 Hz from 0. contact=FIRST-LAST: frames in which the hand touches what it moves. Or a file of such
+    lines, as `real2sim annotate` writes it."""
 
     def __call__(self) -> int:
         """Run the command."""
         from real2sim_jax.console import Console
-        from real2sim_jax.perception.prompts import parse_prompts
-        from real2sim_jax.segments import Videos, segment_stage
+        from real2sim_jax.segments import segment_stage
 
         console = Console()
-        found = segment_stage(Videos(self.videos, self.segmenter, parse_prompts(self.prompt)), self.out, console)
+        found = segment_stage(videos_as_told(self.videos, self), self.out, console)
         show_segments(console, found)
         console.say(f"written to {self.out}/VIDEO/: masks.npz masks.mp4 masks.json")
         return 0

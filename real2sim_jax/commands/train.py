@@ -28,10 +28,14 @@ class Train:
     """Take the action's frames from phases.csv where it has them; otherwise infer them from the boxes."""
     video: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
     """A video file to learn from (may be repeated), instead of --tracks; it shows --action."""
-    segmenter: str = "auto"
-    """How masks are found in video files: auto, or boxes (follow what --prompt draws boxes around)."""
+    segmenter: str | None = None
+    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
+    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
+    checkpoint: Path | None = None
+    """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """ROLE=x1,y1,x2,y2@FRAME (may be repeated) for one --video: see `real2sim segment --help`."""
+    """ROLE=x1,y1,x2,y2@FRAME, contact=FIRST-LAST or a file of such lines (may be repeated) for one --video: see
+    `real2sim segment --help`."""
     seed: int = 0
     """Of synthetic demonstrations, training and benchmark."""
     seeds: int = 1
@@ -65,7 +69,7 @@ class Train:
         not_negative(self.seed)
         config = _train_config(self)
         layout = RunLayout(self.runs, action.name)
-        clips = video_files(self.video, self.segmenter, self.prompt, self.tracks)
+        clips = video_files(self.video, self, self.tracks)
         source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
         fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)

@@ -4,14 +4,16 @@ The first round learns what the background behind the things, the hand and the t
 which parts, left their place; the second uses it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.perception.cutting import Cutter, cut_again, cut_box, cut_hand, cut_hand_box
 from real2sim_jax.perception.drift import drift_of
 from real2sim_jax.perception.hands import TIPS
+from real2sim_jax.perception.key_hands import hand_at, put_hand
 from real2sim_jax.perception.keyframes import HandHints, choose_key, find_hints, no_hints
 from real2sim_jax.perception.looks import HAND_LABEL, first_look, second_look
 from real2sim_jax.perception.prompts import Prompt
@@ -22,43 +24,62 @@ from real2sim_jax.perception.things import (
     Progress,
     Things,
     add_left_behind,
-    cut_out,
     standing_out,
     thing_at,
 )
-from real2sim_jax.perception.tracking import track_labels
+from real2sim_jax.perception.tracking import Pins, track_labels
 from real2sim_jax.perception.video import Video
 
 BEFORE_ROUNDS, ROUNDS = 0.15, 0.8
 """Shares of the time."""
 
 
-def auto_labels(video: Video, prompts: Sequence[Prompt], progress: Progress) -> Found:
-    """Find everything by itself; prompts override. Without the networks, changes between the ends show the things."""
-    return _labels(video, prompts, progress, use_networks=True)
+@dataclass(frozen=True)
+class Tools:
+    """What is used besides colours, motion and still pictures."""
+
+    networks: bool = True
+    """What stands out, and landmarks of hands, where they are installed."""
+    cutter: Cutter | None = None
+    """A model that takes boxes and points; GrabCut where there is none."""
+
+
+def auto_labels(video: Video, prompts: Sequence[Prompt], progress: Progress, cutter: Cutter | None = None) -> Found:
+    """Find everything by itself; prompts override. Without the networks, changes between the ends show the things.
+
+    cutter: cuts hands and the things of the frame to start from out anew, before they are tracked.
+    """
+    return _labels(video, prompts, progress, Tools(cutter=cutter))
 
 
 def box_labels(video: Video, prompts: Sequence[Prompt], progress: Progress) -> Found:
     """Follow what the user drew boxes around; no network is used."""
     if not any(prompt.role == "moved" for prompt in prompts):
         raise UserError("--segmenter boxes: expected --prompt moved=x1,y1,x2,y2@frame, got none")
-    return _labels(video, prompts, progress, use_networks=False)
+    return _labels(video, prompts, progress, Tools(networks=False))
 
 
-def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, use_networks: bool) -> Found:
+def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, tools: Tools) -> Found:
     progress(0.0, "camera")
     drift = drift_of(video.frames)
     clip = make_clip(video.frames, drift)
     prompts = [_placed(prompt, drift, clip.shape[1] / video.source_size[0]) for prompt in prompts]
     told = [prompt for prompt in prompts if prompt.role != "hand"]
     progress(0.05, "hands")
-    hints = find_hints(clip) if use_networks else no_hints()
-    key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, use_networks)
-    things = _things(clip, key, use_networks, by_itself=not told)
-    fixed = {_drawn(clip, prompt, things, use_networks): prompt.role for prompt in told if prompt.frame == key}
-    labels = _tracked(clip, key, things, _hands(clip, hints, prompts), progress)
-    for prompt in told:
-        if prompt.frame != key:
+    hints = find_hints(clip) if tools.networks else no_hints()
+    key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, tools.networks)
+    things = _things(clip, key, tools, by_itself=not told)
+    hand = hand_at(clip, key, prompts, tools.cutter)
+    if hand is not None:
+        why += "; a hand is in it already"
+        put_hand(things, hand)
+    fixed = {_drawn(clip, prompt, things, tools): prompt.role for prompt in told if prompt.frame == key}
+    later = [prompt for prompt in told if prompt.frame != key]
+    places = {role: label for label, role in fixed.items() if role != "ignore"}
+    pins = _pins(clip, [prompt for prompt in later if prompt.role in places], places, tools)
+    labels = _tracked(clip, key, things, _hands(clip, hints, prompts, tools), pins, tools, progress)
+    for prompt in later:
+        if prompt.role not in places:
             fixed[_met(labels, prompt)] = prompt.role
     moved, anchors, reasons = choose_roles(labels, key, rank_things(labels, key, things.count), fixed)
     bodies = np.zeros(things.count, np.uint8)
@@ -77,20 +98,33 @@ def _placed(prompt: Prompt, drift: np.ndarray, scale: float) -> Prompt:
     return replace(prompt, box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
 
-def _things(clip: Clip, key: int, use_networks: bool, by_itself: bool) -> Things:
+def _things(clip: Clip, key: int, tools: Tools, by_itself: bool) -> Things:
     """What stands out in the key frame; without the network, what is not the same at the other end."""
-    things = standing_out(clip.frames[key]) if use_networks else None
+    things = standing_out(clip.frames[key]) if tools.networks else None
     if things is None:
         things = Things(np.zeros(clip.shape, np.uint8))
         if by_itself:
             add_left_behind(things, changed(clip, clip.plate(key), len(clip.frames) - 1 - key))
+    if tools.cutter is not None:
+        cut_again(things, clip.frames[key], tools.cutter)
     return things
 
 
-def _drawn(clip: Clip, prompt: Prompt, things: Things, use_networks: bool) -> int:
+def _drawn(clip: Clip, prompt: Prompt, things: Things, tools: Tools) -> int:
     """The label of what the user drew a box around in the key frame, a new one unless a thing fits."""
     label = thing_at(things.labels, prompt)
-    return things.add(cut_out(clip.frames[prompt.frame], prompt.box, use_networks)) if label is None else label
+    if label is not None:
+        return label
+    return things.add(cut_box(clip.frames[prompt.frame], prompt.box, tools.cutter, tools.networks))
+
+
+def _pins(clip: Clip, prompts: Sequence[Prompt], places: Mapping[str, int], tools: Tools) -> Pins:
+    """Where in other frames boxes say that the things of the key frame are, by their roles' labels."""
+    found: dict[int, list[tuple[int, np.ndarray]]] = {}
+    for prompt in prompts:
+        mask = cut_box(clip.frames[prompt.frame], prompt.box, tools.cutter, tools.networks)
+        found.setdefault(prompt.frame, []).append((places[prompt.role], mask))
+    return found
 
 
 def _met(labels: np.ndarray, prompt: Prompt) -> int:
@@ -100,24 +134,33 @@ def _met(labels: np.ndarray, prompt: Prompt) -> int:
     return label
 
 
-def _hands(clip: Clip, hints: HandHints, prompts: Sequence[Prompt]) -> dict[int, np.ndarray]:
+def _hands(clip: Clip, hints: HandHints, prompts: Sequence[Prompt], tools: Tools) -> dict[int, np.ndarray]:
     """Where a hand is, by frame: landmarks, and boxes of the user."""
-    hands = {t: seed.mask(clip.shape) for t, seed in hints.seeds.items()}
+    hands = {t: cut_hand(clip.frames[t], seed, tools.cutter) for t, seed in hints.seeds.items()}
     for prompt in prompts:
         if prompt.role == "hand":
-            x1, y1, x2, y2 = (max(0, round(value)) for value in prompt.box)
-            hands[prompt.frame] = np.zeros(clip.shape, bool)
-            hands[prompt.frame][y1:y2, x1:x2] = True
+            hands[prompt.frame] = cut_hand_box(clip.frames[prompt.frame], prompt.box, tools.cutter)
     return hands
 
 
-def _tracked(clip: Clip, key: int, things: Things, hands: dict[int, np.ndarray], progress: Progress) -> np.ndarray:
+def _tracked(
+    clip: Clip,
+    key: int,
+    things: Things,
+    hands: dict[int, np.ndarray],
+    pins: Pins,
+    tools: Tools,
+    progress: Progress,
+) -> np.ndarray:
     """Return labels (T, H, W) of all frames after both rounds; what the first one teaches is added to the things."""
     look = first_look(clip, key, things.labels, things.count, hands)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, len(clip.frames)))
+    count = len(clip.frames)
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, count), pins)
     add_left_behind(things, left_behind(clip, key, labels, HAND_LABEL))
+    if tools.cutter is not None:
+        cut_again(things, clip.frames[key], tools.cutter)
     look = second_look(clip, key, things.labels, things.count, labels, look)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, len(clip.frames)))
+    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, count), pins)
     for candidate in rank_things(labels, key, things.count):
         if candidate.label in things.parents and candidate.motion < LEAST_MOTION:
             # A part that stayed with the rest is no thing of its own.

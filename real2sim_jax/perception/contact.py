@@ -1,6 +1,6 @@
 """When the hand holds or pushes the object: from annotated phases, or from overlap and motion of boxes or masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -103,6 +103,17 @@ def contact_from_masks(
         near = mask_gap(_drawn(points, masks.shape[2:]), masks[t, MOVED]) <= NEAR_FRACTION * width
         votes[t], voters[t] = votes[t] + (near == touching[t]), voters[t] + 1
     return Contact(touching, acting, votes / voters)
+
+
+def told_contact(found: Contact, spans: Sequence[tuple[int, int]]) -> Contact:
+    """Return the contact with the touching frames, first to last of each span, that the user told.
+
+    The action keeps within them: it is what the masks say of them, or all of them where that is nothing.
+    """
+    index = np.arange(len(found.touching))
+    touching = np.any([(index >= first) & (index <= last) for first, last in spans], axis=0)
+    acting = found.acting & _span(touching)
+    return Contact(touching, acting if acting.any() else _span(touching), np.ones(len(index)))
 
 
 def _away(masks: np.ndarray, seen: np.ndarray) -> np.ndarray:

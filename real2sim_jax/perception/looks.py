@@ -61,6 +61,7 @@ def first_look(clip: Clip, key: int, labels: np.ndarray, count: int, hands: Mapp
     models = [ColourModel.of(lab[labels == label]) for label in range(count)]
     models[HAND_LABEL] = ColourModel.skin()
     look = Look(models, [(plate, labels.copy())])
+    look.learn_hand(lab, labels == HAND_LABEL)
     for t, mask in hands.items():
         look.learn_hand(clip.labs[t], mask & changed(clip, plate, t))
     return look

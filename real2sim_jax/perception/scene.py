@@ -91,7 +91,8 @@ def left_behind(clip: Clip, key: int, labels: np.ndarray, hand: int) -> np.ndarr
         free = ((labels[t] == 0) | (labels[t] == labels[key])) & clip.shown[t]
         differs += changed(clip, plate, t) & free
         sightings += free
-    gone = (sightings >= 2) & (differs > 0.6 * sightings)
+    # A hand that the key frame shows leaves its place, but it is no thing.
+    gone = (sightings >= 2) & (differs > 0.6 * sightings) & (labels[key] != hand)
     return cv2.morphologyEx(gone.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
 

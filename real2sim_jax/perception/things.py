@@ -23,6 +23,8 @@ SAME_SHARE = 0.6
 INSIDE_SHARE = 0.3
 SAME_BOX = 0.6
 """A thing is what a box is drawn around when their boxes overlap by this IoU."""
+LEAST_OF_BOX = 0.05
+"""What is cut out of a box covers at least this share of it."""
 GRABCUT_ROUNDS = 4
 MARGIN = 0.25
 
@@ -103,7 +105,7 @@ def cut_out(image: np.ndarray, box: tuple[float, float, float, float], use_netwo
         window, shown = found
         start[window][(shown < 0.2) & inside[window]] = cv2.GC_PR_BGD
     mask = _grabcut(image, start, (x1, y1, x2, y2)) & inside
-    if mask.sum() < 0.05 * inside.sum():
+    if mask.sum() < LEAST_OF_BOX * inside.sum():
         mask = np.zeros_like(inside)
         mask[(3 * y1 + y2) // 4 : (y1 + 3 * y2) // 4 + 1, (3 * x1 + x2) // 4 : (x1 + 3 * x2) // 4 + 1] = True
     return mask

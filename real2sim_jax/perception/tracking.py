@@ -5,7 +5,7 @@ the prior; how well a pixel's colour fits what a label looks like is the likelih
 pixel from still pictures, what moves by its colours; what nothing explains is the hand or its sleeve.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -29,6 +29,8 @@ TEMPER = 0.7
 """Exponent of the likelihoods: neighbouring pixels do not tell independently."""
 HOLE_SHARE = 0.05
 """A hole in a hand of less than this share of it is filled."""
+Pins = Mapping[int, Sequence[tuple[int, np.ndarray]]]
+"""By frame: labels and where (H, W) bool they are."""
 LEAST_AREA = 0.002
 """A hand of less than this share of the image is none."""
 
@@ -39,19 +41,23 @@ def track_labels(
     key_labels: np.ndarray,
     look: Look,
     progress: Callable[[], None] = lambda: None,
+    pins: Pins | None = None,
 ) -> np.ndarray:
-    """Return labels (T, H, W) uint8 of all frames, found from those (H, W) of the key frame in both directions."""
+    """Return labels (T, H, W) uint8 of all frames, found from those (H, W) of the key frame in both directions.
+
+    pins: what is known of other frames; tracking goes on from there.
+    """
     labels = np.zeros(clip.greys.shape, np.uint8)
     labels[key] = key_labels
     for order in (range(key + 1, len(labels)), range(key - 1, -1, -1)):
-        for t, found in _carried(clip, key, order, look, key_labels):
+        for t, found in _carried(clip, key, order, look, key_labels, pins or {}):
             labels[t] = found
             progress()
     return labels
 
 
 def _carried(
-    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray
+    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray, pins: Pins
 ) -> Iterator[tuple[int, np.ndarray]]:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     posterior = np.stack([key_labels == label for label in range(len(look.models))]).astype(np.float32)
@@ -63,6 +69,9 @@ def _carried(
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
         found = _whole(posterior, prior, clip.shown[t], homes)
+        for label, mask in pins.get(t, ()):
+            found = np.where(mask, label, np.where(found == label, SCENE, found)).astype(np.uint8)
+            posterior[:, mask] = 1.0
         posterior *= np.where(np.arange(len(posterior))[:, None, None] == found, 1.0, LOSERS)
         posterior /= posterior.sum(axis=0) + 1e-9
         look.learn_hand(clip.labs[t], found == HAND_LABEL)

@@ -7,7 +7,7 @@ from real2sim_jax.actions import ACTIONS
 from real2sim_jax.errors import UserError
 from real2sim_jax.perception.drift import drift_of, shaken
 from real2sim_jax.perception.mask_tracks import for_action, mask_track
-from real2sim_jax.perception.prompts import Prompt, parse_prompts
+from real2sim_jax.perception.prompts import Prompt, Told, lines_of, read_told
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import Video
@@ -94,10 +94,18 @@ def test_what_is_put_onto_something_is_told_from_it():
 
 def test_boxes_of_the_user_are_followed_without_any_network():
     scene = short_push(neighbours=((230, 165),))
-    labels, _ = segment(scene, parse_prompts(["moved=76,100,124,140@0", "anchor=206,145,254,180@0"]), "boxes")
+    labels, _ = segment(scene, read_told(["moved=76,100,124,140@0", "anchor=206,145,254,180@0"]).prompts, "boxes")
     assert agreement(labels, scene, MOVED).mean() > 0.85
     neighbour = scenes.box_mask((230, 165), (20, 16))
     assert scenes.iou((labels == ANCHOR)[:1], neighbour[None])[0] > 0.8
+
+
+def apart():
+    """A box that slides on its own, far below an arm that comes and goes."""
+    t = np.arange(24)
+    way = scenes.line((60, 150), (200, 150), scenes.smooth((t - 8) / 10))
+    tips = scenes.line((400, 30), (250, 30), np.sin(np.pi * t / 23))
+    return scenes.render([(MOVED, (60, 90, 190), (20, 16), way)], (tips, tips + np.array([300, -40])), 24)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +113,10 @@ def test_boxes_of_the_user_are_followed_without_any_network():
     [
         (lambda: scenes.push(frames=16, pace=0.4, arm=False), "no hand was found"),
         (lambda: scenes.push(frames=16, pace=0.4, distance=0), "nothing moves"),
+        (lambda: apart(), "the hand never touches what moves"),
         (lambda: scenes.push(frames=16, pace=0.4, drift=np.stack([8 * np.arange(16), 0 * np.arange(16)], 1)), "camera"),
     ],
-    ids=["no hand", "nothing moves", "moving camera"],
+    ids=["no hand", "nothing moves", "never touching", "moving camera"],
 )
 def test_what_cannot_be_done_costs_one_line(scene, says):
     with pytest.raises(UserError, match=says) as caught:
@@ -121,18 +130,77 @@ def test_prompts_that_cannot_be_followed():
         segment(scene, [Prompt("moved", (76, 100, 124, 140), 99)])
     with pytest.raises(UserError, match="expected --prompt moved"):
         segment(scene, (), "boxes")
-    with pytest.raises(UserError, match="expected one of auto, boxes"):
+    with pytest.raises(UserError, match="expected one of auto, boxes, sam"):
         segmenter_named("magic")
 
 
-@pytest.mark.parametrize("text", ["moved", "moved=1,2,3@4", "cup=1,2,3,4@5", "moved=9,2,3,4@5", "moved=1,2,3,4@x"])
+MALFORMED = (
+    "moved",
+    "moved=1,2,3@4",
+    "cup=1,2,3,4@5",
+    "moved=9,2,3,4@5",
+    "moved=1,2,3,4@x",
+    "contact=4",
+    "contact=9-4",
+)
+
+
+@pytest.mark.parametrize("text", MALFORMED)
 def test_malformed_prompts(text):
-    with pytest.raises(UserError, match="--prompt"):
-        parse_prompts([text])
+    with pytest.raises(UserError, match="--prompt") as caught:
+        read_told([text])
+    assert "\n" not in str(caught.value)
 
 
-def test_a_prompt_reads_as_it_is_written():
-    assert parse_prompts(["anchor=1,2.5,3,4@6"]) == [Prompt("anchor", (1.0, 2.5, 3.0, 4.0), 6)]
+def test_a_prompt_reads_as_it_is_written(tmp_path):
+    told = read_told(["anchor=1,2.5,3,4@6", "moved=5,6,7,8@0", "contact=20-30", "contact=4-9"])
+    anchor, moved = Prompt("anchor", (1.0, 2.5, 3.0, 4.0), 6), Prompt("moved", (5.0, 6.0, 7.0, 8.0), 0)
+    assert told == Told((anchor, moved), ((4, 9), (20, 30)))
+    (tmp_path / "my.txt").write_text("# of my video\n\n" + "\n".join(lines_of(told)) + " # the end\n")
+    assert read_told([str(tmp_path / "my.txt")]) == Told((moved, anchor), told.contacts)
+    (tmp_path / "my.txt").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(UserError, match="expected a text file"):
+        read_told([str(tmp_path / "my.txt")])
+
+
+def test_a_box_in_a_later_frame_brings_back_what_was_lost():
+    """The box leaps and shows another side of another colour: only a second box says where it is now."""
+    t = np.arange(FRAMES)
+    way = scenes.line((100, 120), (150, 120), scenes.smooth((t - 8) / 8))
+    tips = way - (22, 0) - (1 - scenes.smooth(t / 7) + scenes.smooth((t - 17) / 6))[:, None] * np.array([200, 0])
+    gone, half = (t >= 24)[:, None], (20, 16)
+    sides = [
+        (MOVED, (60, 90, 190), half, np.where(gone, np.nan, way)),
+        (MOVED, (70, 140, 80), half, np.where(gone, (260, 50), np.nan)),
+    ]
+    scene = scenes.render(sides, (tips, tips - (300, 60)), FRAMES)
+    words = ["moved=76,100,124,140@0", "moved=236,30,284,70@26"]
+    without, _ = segment(scene, read_told(words[:1]).prompts, "boxes")
+    found, _ = segment(scene, read_told(words).prompts, "boxes")
+    assert scenes.iou(without[26:] == MOVED, scene.labels[26:] == MOVED).mean() < 0.1
+    assert scenes.iou(found[26:] == MOVED, scene.labels[26:] == MOVED).mean() > 0.8
+    assert scenes.iou(found[:22] == MOVED, scene.labels[:22] == MOVED).mean() > 0.8
+
+
+def test_a_hand_at_both_ends_is_told_by_a_box():
+    whole = scenes.push(frames=42)
+    scene = scenes.Scene(whole.frames[10:34], whole.labels[10:34])
+    assert (scene.labels[[0, -1]] == HAND).any(axis=(1, 2)).all()
+    words = ["moved=76,100,124,140@0", "hand=0,92,90,180@0"]
+    labels, found = segment(scene, read_told(words).prompts, "boxes")
+    assert "a hand is in it already" in found.notes[0]
+    assert agreement(labels, scene, MOVED).mean() > 0.8 and agreement(labels, scene, HAND).mean() > 0.8
+
+
+def test_a_told_contact_replaces_what_the_masks_say(pushed):
+    scene, _, found = pushed
+    track, contact = mask_track(found, video_of(scene), ((12, 16), (19, 20)))
+    assert np.flatnonzero(contact.touching).tolist() == [12, 13, 14, 15, 16, 19, 20]
+    acting = np.flatnonzero(contact.acting)
+    assert acting[0] >= 12 and acting[-1] <= 20 and (contact.confidence == 1.0).all()
+    used = for_action(track, ACTIONS["push_left_to_right"], ((12, 16),))
+    assert np.flatnonzero(used.touching).tolist() == [12, 13, 14, 15, 16]
+    assert not for_action(track, ACTIONS["push_left_to_right"]).touching[0]
 
 
 def test_actions_that_need_an_anchor_say_so():

@@ -1,0 +1,1 @@
+"""Boxes and contact drawn by hand on a local page."""

@@ -1,0 +1,128 @@
+"""One video on the annotation page: its frames, what is told of it, and the masks that come of that."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import write_text
+from real2sim_jax.perception.drift import shaken
+from real2sim_jax.perception.mask_tracks import mask_track
+from real2sim_jax.perception.prompts import Told, check_frames, lines_of, read_told
+from real2sim_jax.perception.segmentation import Segmenter
+from real2sim_jax.perception.video import Video, read_video
+from real2sim_jax.viewers.fit import COLOURS
+
+JPEG_QUALITY = 90
+OPACITY = 140
+"""Of masks over the picture, of 255."""
+HEADING = "# {name}: boxes in px of the video and times of contact, in frames at 12 Hz from 0"
+
+
+@dataclass
+class Job:
+    """A segmentation that runs or has ended."""
+
+    share: float = 0.0
+    text: str = "waiting"
+    running: bool = True
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    """Why the masks are so."""
+    touching: list[bool] = field(default_factory=list)
+    """(T,) as the masks say, or as told."""
+
+
+class Session:
+    """A video being annotated. Its methods may be called by several threads."""
+
+    def __init__(self, path: Path, out: Path, segmenter: Segmenter):
+        """Read the video, and what `out` says of it where it exists; UserError where one cannot be read."""
+        self.path, self.out = path, out
+        self._video, self._segmenter = read_video(path), segmenter
+        self.told = read_told([str(out)]) if out.exists() else Told()
+        check_frames(self.told, len(self._video.frames))
+        self._masks: np.ndarray | None = None
+        self._job: Job | None = None
+        self._lock = threading.Lock()
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page needs to know, ready for JSON."""
+        width, height = self._video.source_size
+        facts = {"name": self.path.name, "out": str(self.out), "frames": len(self._video.frames), "dt": self._video.dt}
+        return {**facts, "width": width, "height": height, "lines": lines_of(self.told)}
+
+    def frame(self, t: int) -> bytes | None:
+        """Return a frame as JPEG, None where there is none."""
+        if not 0 <= t < len(self._video.frames):
+            return None
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        return cv2.imencode(".jpg", self._video.frames[t][..., ::-1], quality)[1].tobytes()
+
+    def mask(self, t: int) -> bytes | None:
+        """Return the bodies of a frame in their colours as PNG, transparent elsewhere; None before there are any."""
+        masks = self._masks
+        if masks is None or not 0 <= t < len(masks):
+            return None
+        picture = np.zeros((*masks.shape[1:], 4), np.uint8)
+        for body, colour in COLOURS.items():
+            picture[masks[t] == body + 1] = (*colour[::-1], OPACITY)
+        return cv2.imencode(".png", picture)[1].tobytes()
+
+    def save(self, text: str) -> Told:
+        """Write what the page says, in lines; UserError where it cannot be followed."""
+        told = self._read(text)
+        write_text(self.out, "\n".join([HEADING.format(name=self.path.name), *lines_of(told)]) + "\n")
+        self.told = told
+        return told
+
+    def segment(self, text: str) -> Job:
+        """Find masks with what the page says, in a thread of their own; UserError where that is running already."""
+        told = self._read(text)
+        with self._lock:
+            if self._job is not None and self._job.running:
+                raise UserError("masks are being looked for already; wait for them")
+            job = self._job = Job()
+        threading.Thread(target=self._run, args=(job, told), daemon=True).start()
+        return job
+
+    def job(self) -> Job | None:
+        """Return how far the last segmentation is, None before the first."""
+        return self._job
+
+    def _read(self, text: str) -> Told:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        wrong = next((line for line in lines if "=" not in line), None)
+        if wrong is not None:
+            # A word without '=' names a file on the command line; a page has no business with files.
+            raise UserError(f"expected ROLE=x1,y1,x2,y2@FRAME or contact=FIRST-LAST, got {wrong!r}")
+        told = read_told(lines)
+        check_frames(told, len(self._video.frames))
+        return told
+
+    def _run(self, job: Job, told: Told) -> None:
+        def report(share: float, text: str) -> None:
+            job.share, job.text = share, text
+
+        try:
+            self._find(job, told, report)
+        except UserError as error:
+            job.error = str(error)
+        except Exception as error:
+            job.error = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            job.running = False
+
+    def _find(self, job: Job, told: Told, report: Callable[[float, str], None]) -> None:
+        video: Video = self._video
+        found = self._segmenter(video, told.prompts, report)
+        _, contact = mask_track(found, video, told.contacts)
+        # As the drifting camera saw them: boxes are drawn on its pictures.
+        self._masks = shaken(found.labels, found.drift)
+        job.notes, job.touching = list(found.notes), contact.touching.tolist()

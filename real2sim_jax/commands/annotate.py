@@ -1,0 +1,52 @@
+"""`real2sim annotate`: boxes and times of contact drawn on a local page."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from real2sim_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Annotate:
+    """Draw or correct boxes and times of contact in a video on a local page, look at the masks, and save them.
+
+    What is saved is a file for --prompt of `segment`, `fit` and `train`.
+    """
+
+    video: Annotated[Path, tyro.conf.Positional]
+    """Video file."""
+    out: Path | None = None
+    """File to write, and to go on from where it exists; VIDEO.prompts.txt beside the video when absent."""
+    segmenter: str | None = None
+    """How masks are found on the page: as in `real2sim segment`."""
+    checkpoint: Path | None = None
+    """Weights of Segment Anything, for the segmenter sam."""
+    port: int = 8090
+    """Port on 127.0.0.1; the next free one where it is taken."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        from real2sim_jax.annotation.server import make_server
+        from real2sim_jax.annotation.session import Session
+        from real2sim_jax.commands.options import segmenter_as_told
+        from real2sim_jax.console import Console
+        from real2sim_jax.perception.segmentation import segmenter_named
+
+        if not 0 <= self.port <= 65535:
+            raise UserError(f"--port {self.port}: expected 0 to 65535")
+        console = Console()
+        segmenter = segmenter_named(segmenter_as_told(self), self.checkpoint)
+        with console.status("reading"):
+            session = Session(self.video, self.out or self.video.with_suffix(".prompts.txt"), segmenter)
+        with make_server(session, self.port) as server:
+            console.say(f"open {server.address} ; Ctrl-C ends it")
+            # That is how it ends.
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
+        if session.out.is_file():
+            console.say(f"go on with: real2sim segment {self.video} --prompt {session.out}")
+        return 0

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
-    ("robot", "errors"),
+    ("robot", "errors", "jax_settings"),
     ("actions",),
     ("types",),
     ("files", "geometry"),

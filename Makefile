@@ -59,7 +59,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment fit masks benchmark run states skills arm back-ends sweep studies-quick speed notebooks replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
+.PHONY: help install train segment fit masks benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -136,6 +136,9 @@ studies-quick: $(INSTALLED) ## the reduced version of STUDIES, less than 90 minu
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
+
+profile: $(INSTALLED) ## where the time of a few training iterations of ACTION goes; a trace in RUNS/profile
+	@$(BIN)/real2sim profile --action $(ACTION) --runs $(RUNS) --physics $(PHYSICS)
 
 notebooks: $(DEV_INSTALLED) ## run the notebooks from top to bottom with tiny settings
 	@$(BIN)/python -m pytest tests/test_notebooks.py -m "slow or not slow" $(PYTEST)

@@ -11,6 +11,7 @@ from real2sim_jax.commands.compare import Compare
 from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
+from real2sim_jax.commands.profile import Profile
 from real2sim_jax.commands.replay import Replay
 from real2sim_jax.commands.robot import Export, Run
 from real2sim_jax.commands.segment import Segment
@@ -34,6 +35,7 @@ Command = (
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[View, tyro.conf.subcommand("view")]
+    | Annotated[Profile, tyro.conf.subcommand("profile")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

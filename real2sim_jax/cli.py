@@ -17,6 +17,7 @@ from real2sim_jax.commands.robot import Export, Run
 from real2sim_jax.commands.segment import Segment
 from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
+from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
 from real2sim_jax.errors import UserError
 from real2sim_jax.jax_settings import prepare
@@ -36,6 +37,7 @@ Command = (
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Profile, tyro.conf.subcommand("profile")]
+    | Annotated[TuneEnv, tyro.conf.subcommand("tune-env")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

@@ -9,11 +9,12 @@ import tyro
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
 from real2sim_jax.commands.evaluate import EvaluateStates
+from real2sim_jax.commands.export import Export
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
 from real2sim_jax.commands.profile import Profile
 from real2sim_jax.commands.replay import Replay
-from real2sim_jax.commands.robot import Export, Run
+from real2sim_jax.commands.robot import Run
 from real2sim_jax.commands.segment import Segment
 from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train

@@ -125,14 +125,19 @@ def judged(
             yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
 
 
-def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
-    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+def demonstrations_of(policy: Path) -> Path | None:
+    """Return the file of demonstrations that a policy file has learnt from, None unless it lies in a folder above."""
     parent = load_policy(policy).provenance.get("parents", {}).get("demos")
     known = [folder / "demos.npz" for folder in policy.absolute().parents[:3]]
-    found = [path for path in known if path.is_file() and file_hash(path) == parent]
-    if not found:
+    return next((path for path in known if path.is_file() and file_hash(path) == parent), None)
+
+
+def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+    found = demonstrations_of(policy)
+    if found is None:
         return None
-    demos = load(found[0], Demonstration)
+    demos = load(found, Demonstration)
     terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
     chosen = {"successes": report.ok, "failures": ~report.ok}
     groups = {

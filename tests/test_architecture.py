@@ -24,7 +24,7 @@ ORDER = (
     ("benchmark",),
     ("viewers",),
     ("arms",),
-    ("console", "inventory"),
+    ("console", "inventory", "lerobot"),
     ("segments",),
     ("fits",),
     ("pipeline",),
@@ -78,7 +78,7 @@ def test_robot_needs_numpy_alone(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser"]
+    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser", "pyarrow"]
 )
 def test_optional_packages_are_imported_late(module):
     for path in FILES:

@@ -55,10 +55,11 @@ def train_stage(
     console: Console,
     resume: bool = False,
     seeds: Sequence[int] = (),
+    wandb_project: str | None = None,
 ) -> dict[int, Outcome]:
     """Train one policy for each of the seeds (the configuration's alone when absent) and write their folders.
 
-    An interrupt ends the training and keeps the policies.
+    An interrupt ends the training and keeps the policies. `wandb_project` gets the numbers too (extra `wandb`).
     """
     members = {layout.seed(seed): replace(config, seed=seed) for seed in seeds or (config.seed,)}
     env = make_env(action, demos, config)
@@ -74,6 +75,7 @@ def train_stage(
             report=watch.report,
             stopped=watch.stopped,
             evaluate=evaluate,
+            wandb_project=wandb_project,
         )
     by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
     for seed, outcome in by_seed.items():

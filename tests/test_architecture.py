@@ -78,7 +78,7 @@ def test_robot_needs_numpy_alone(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser", "pyarrow"]
+    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser", "wandb", "pyarrow"]
 )
 def test_optional_packages_are_imported_late(module):
     for path in FILES:

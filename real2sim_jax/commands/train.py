@@ -52,6 +52,8 @@ class Train:
     """Start states of each benchmark."""
     resume: bool = False
     """Go on from the last checkpoint of the same configuration."""
+    wandb: str | None = None
+    """Project of Weights & Biases that gets the numbers too (extra `wandb`; WANDB_MODE=offline sends nothing)."""
 
     def __call__(self) -> int:
         """Run the command."""
@@ -71,7 +73,7 @@ class Train:
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)
         seeds = range(self.seed, self.seed + self.seeds)
-        outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds)
+        outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds, self.wandb)
         if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
         policies = {seed: layout.seed(seed) / "policy.npz" for seed in seeds}

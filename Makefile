@@ -61,7 +61,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -146,6 +146,12 @@ speed: $(INSTALLED) ## how fast the parts are, beside other programs; results be
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
 
+profile: $(INSTALLED) ## where the time of a few training iterations of ACTION goes; a trace in RUNS/profile
+	@$(BIN)/real2sim profile --action $(ACTION) --runs $(RUNS) --physics $(PHYSICS)
+
+notebooks: $(DEV_INSTALLED) ## run the notebooks from top to bottom with tiny settings
+	@$(BIN)/python -m pytest tests/test_notebooks.py -m "slow or not slow" $(PYTEST)
+
 setup-franka: $(FRANKA)/fr3.xml ## franky-control, and Franka's protocol simulated, for the test against it
 	@:
 
@@ -178,7 +184,7 @@ check: lint test ## lint and test
 
 clean: ## remove caches; results and the virtual environment stay
 	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis site
-	@find real2sim_jax tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find real2sim_jax tests experiments notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too
 	@rm -rf $(VENV) $(FRANKA) real2sim_jax.egg-info

@@ -66,7 +66,13 @@ ACTIONS_BY_CLASS: dict[int, Action] = {record.class_id: record for record in _RE
 
 
 def action_named(name: str) -> Action:
-    """Return the record of an action; UserError names the nine when there is none of that name."""
+    """Return the record of an action; UserError names the nine when there is none of that name.
+
+    >>> action_named("put_onto").bodies
+    3
+    >>> action_named("push_right_to_left").hand_azimuth_deg
+    180.0
+    """
     if name not in ACTIONS:
         raise UserError(f"unknown action {name!r}: expected one of {', '.join(ACTIONS)}")
     return ACTIONS[name]

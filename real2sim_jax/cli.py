@@ -1,9 +1,7 @@
 """`real2sim annotate | segment | fit | train | benchmark | compare | run | view ...`: every command in one list."""
 
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -12,15 +10,19 @@ from real2sim_jax.commands.annotate import Annotate
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
 from real2sim_jax.commands.evaluate import EvaluateStates
+from real2sim_jax.commands.export import Export
 from real2sim_jax.commands.fit import Fit
 from real2sim_jax.commands.info import Info
+from real2sim_jax.commands.profile import Profile
 from real2sim_jax.commands.replay import Replay
-from real2sim_jax.commands.robot import Export, Run
+from real2sim_jax.commands.robot import Run
 from real2sim_jax.commands.segment import Segment
 from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
+from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
 from real2sim_jax.errors import UserError
+from real2sim_jax.jax_settings import prepare
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
 
@@ -37,13 +39,15 @@ Command = (
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[View, tyro.conf.subcommand("view")]
+    | Annotated[Profile, tyro.conf.subcommand("profile")]
+    | Annotated[TuneEnv, tyro.conf.subcommand("tune-env")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `real2sim`: exit code 0, 2 for wrong input (one line on stderr), 130 when interrupted."""
-    _prepare_environment()
+    prepare()
     command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
         sys.exit(command())
@@ -56,18 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("real2sim: interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-def _prepare_environment() -> None:
-    """Set what jax reads once on import, unless the user has."""
-    flag = "--xla_cpu_enable_concurrency_optimized_scheduler"
-    flags = os.environ.get("XLA_FLAGS", "")
-    if flag not in flags:
-        # With the other scheduler XLA:CPU can wait for ever in physics programs on few cores.
-        os.environ["XLA_FLAGS"] = f"{flags} {flag}=false".strip()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "real2sim_jax" / "jax"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 
 
 def _robot_errors() -> tuple[type[Exception], ...]:

@@ -55,10 +55,11 @@ def train_stage(
     console: Console,
     resume: bool = False,
     seeds: Sequence[int] = (),
+    wandb_project: str | None = None,
 ) -> dict[int, Outcome]:
     """Train one policy for each of the seeds (the configuration's alone when absent) and write their folders.
 
-    An interrupt ends the training and keeps the policies.
+    An interrupt ends the training and keeps the policies. `wandb_project` gets the numbers too (extra `wandb`).
     """
     members = {layout.seed(seed): replace(config, seed=seed) for seed in seeds or (config.seed,)}
     env = make_env(action, demos, config)
@@ -74,6 +75,7 @@ def train_stage(
             report=watch.report,
             stopped=watch.stopped,
             evaluate=evaluate,
+            wandb_project=wandb_project,
         )
     by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
     for seed, outcome in by_seed.items():
@@ -124,14 +126,19 @@ def judged(
             yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
 
 
-def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
-    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+def demonstrations_of(policy: Path) -> Path | None:
+    """Return the file of demonstrations that a policy file has learnt from, None unless it lies in a folder above."""
     parent = load_policy(policy).provenance.get("parents", {}).get("demos")
     known = [folder / "demos.npz" for folder in policy.absolute().parents[:3]]
-    found = [path for path in known if path.is_file() and file_hash(path) == parent]
-    if not found:
+    return next((path for path in known if path.is_file() and file_hash(path) == parent), None)
+
+
+def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+    found = demonstrations_of(policy)
+    if found is None:
         return None
-    demos = load(found[0], Demonstration)
+    demos = load(found, Demonstration)
     terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
     chosen = {"successes": report.ok, "failures": ~report.ok}
     groups = {

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
-    ("robot", "errors"),
+    ("robot", "errors", "jax_settings"),
     ("actions",),
     ("types",),
     ("files", "geometry"),
@@ -24,7 +24,7 @@ ORDER = (
     ("benchmark",),
     ("viewers",),
     ("arms",),
-    ("console", "inventory"),
+    ("console", "inventory", "lerobot"),
     ("segments",),
     ("annotation", "fits"),
     ("pipeline",),
@@ -78,7 +78,7 @@ def test_robot_needs_numpy_alone(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser"]
+    "module", ["torch", "segment_anything", "mediapipe", "rembg", "franky", "onnx", "ray", "viser", "wandb", "pyarrow"]
 )
 def test_optional_packages_are_imported_late(module):
     for path in FILES:

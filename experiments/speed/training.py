@@ -16,23 +16,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.console import Console
-from real2sim_jax.demonstrations import demonstrate, stack_demonstrations
 from real2sim_jax.files import write_json
-from real2sim_jax.learning.guides import guide_from
-from real2sim_jax.learning.networks import Networks
-from real2sim_jax.learning.ppo import PPO, PPOConfig
-from real2sim_jax.learning.train import TrainConfig, make_env
-from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.learning.ppo import PPOConfig
+from real2sim_jax.learning.train import TrainConfig
+from real2sim_jax.learning.trial import Trial, made_up_env
 from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = "pick_up"
@@ -69,17 +64,14 @@ def printed(row: dict[str, Any], best: float) -> tuple[str, ...]:
 
 
 def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
-    scenes = synthetic_scenes(action_named(ACTION), 4, 0)
-    demos = stack_demonstrations([demonstrate(scene, action_named(ACTION)) for scene in scenes])
-    config = replace(TrainConfig(physics="mjx" if name == "mjx" else "batch"), ppo=PPOConfig(envs=envs))
-    env = make_env(action_named(ACTION), demos, config)
-    started = time.perf_counter()
+    config = TrainConfig(physics="mjx" if name == "mjx" else "batch", ppo=PPOConfig(envs=envs))
+    action, started = action_named(ACTION), time.perf_counter()
     if name == "gymnasium":
-        iterate = gymnasium_steps(env, envs)
+        iterate = gymnasium_steps(made_up_env(action, config)[0], envs)
     elif name == "stable_baselines3":
-        iterate = stable_baselines(env, envs, config.ppo)
+        iterate = stable_baselines(made_up_env(action, config)[0], envs, config.ppo)
     else:
-        iterate = training(env, demos, config)
+        iterate = Trial(action, config).iterate
     iterate()
     compile_s = time.perf_counter() - started
     seconds = min(timed(iterate) for _ in range(iterations))
@@ -87,19 +79,6 @@ def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rate = envs * EPISODE_STEPS / seconds
     return {"name": name, "envs": envs, "steps_per_s": rate, "compile_s": compile_s, "memory_mb": memory}
-
-
-def training(env: Any, demos: Any, config: TrainConfig) -> Callable[[], None]:
-    """One call is one iteration: whole episodes in all environments, and the updates."""
-    networks = Networks(env.observation_size, guide_from(env.action, demos, config.ppo.guide), config.ppo.networks)
-    ppo = PPO(env, networks, config.ppo)
-    iterate = jax.jit(ppo.iterate)
-    state = [jax.jit(ppo.init)(jax.random.PRNGKey(0))]
-
-    def run() -> None:
-        state[0] = jax.block_until_ready(iterate(state[0])[0])
-
-    return run
 
 
 def gymnasium_steps(env: Any, envs: int) -> Callable[[], None]:
@@ -139,7 +118,7 @@ def stable_baselines(env: Any, envs: int, config: PPOConfig) -> Callable[[], Non
     return run
 
 
-def timed(run: Callable[[], None]) -> float:
+def timed(run: Callable[[], object]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""`real2sim run | export`: from a policy file to a robot, a simulated one, or another format."""
+"""`real2sim run`: from a policy file to a robot, or a simulated one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,31 +65,6 @@ class Run:
         # One word each: a value may begin with a minus sign.
         words = [f"{name}={value}" for name, value in given.items() if value is not None]
         return robot_main([str(path), *words, *(["--dry-run"] if self.dry_run else [])])
-
-
-@dataclass(frozen=True)
-class Export:
-    """Write a policy in another format."""
-
-    onnx: Path
-    """The ONNX file to write; needs the extra `onnx`."""
-    policy: Path | None = None
-    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
-    action: str | None = None
-    """Action whose policy to take from the runs folder."""
-    seed: int = 0
-    """Of the policy's run."""
-    runs: Path = Path("runs")
-    """Folder of all results."""
-
-    def __call__(self) -> int:
-        """Run the command."""
-        from real2sim_jax.robot.onnx_export import save_onnx
-        from real2sim_jax.robot.policy import load_policy
-
-        save_onnx(self.onnx, load_policy(policy_path(self.policy, self.action, self.runs, self.seed)))
-        print(f"written to {self.onnx}")
-        return 0
 
 
 def _run_simulated(options: Run, path: Path) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -47,8 +47,8 @@ class Train:
     """Folder of all results."""
     steps: int | None = None
     """Control steps of training (12 are one second of one environment)."""
-    envs: int | None = None
-    """Environments stepped in parallel; the default when absent."""
+    envs: int | Literal["auto"] | None = None
+    """Environments stepped in parallel; the default when absent, auto: what `real2sim tune-env` found."""
     config: Path | None = None
     """TOML file of settings that differ from the defaults, e.g. `env.randomization.mass_kg = [0.5, 2.0]`; the names are
     those in the config.json of a run."""
@@ -56,6 +56,8 @@ class Train:
     """Start states of each benchmark."""
     resume: bool = False
     """Go on from the last checkpoint of the same configuration."""
+    wandb: str | None = None
+    """Project of Weights & Biases that gets the numbers too (extra `wandb`; WANDB_MODE=offline sends nothing)."""
 
     def __call__(self) -> int:
         """Run the command."""
@@ -75,7 +77,7 @@ class Train:
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)
         seeds = range(self.seed, self.seed + self.seeds)
-        outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds)
+        outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds, self.wandb)
         if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
         policies = {seed: layout.seed(seed) / "policy.npz" for seed in seeds}
@@ -107,6 +109,7 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
 
 def _train_config(options: Train) -> Any:
     from real2sim_jax.learning.train import TrainConfig
+    from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.env import EPISODE_STEPS
     from real2sim_jax.simulation.physics import check_physics
     from real2sim_jax.sweeps.overrides import override, read_toml
@@ -115,7 +118,8 @@ def _train_config(options: Train) -> Any:
     config = TrainConfig()
     if options.config is not None:
         config = override(config, read_toml(options.config), str(options.config))
-    given = {name: value for name in ("steps", "envs") if (value := getattr(options, name)) is not None}
+    envs = kept_choice(action_named(options.action), options.physics).envs if options.envs == "auto" else options.envs
+    given = {name: value for name, value in (("steps", options.steps), ("envs", envs)) if value is not None}
     for name in ("rows", "seeds"):
         at_least_one(f"--{name}", getattr(options, name))
     ppo = replace(config.ppo, **given)

@@ -55,7 +55,15 @@ def pixels_of(points_camera: Array, camera: Camera) -> Array:
 
 
 def project(points_world: Array, camera: Camera) -> tuple[Array, Array]:
-    """Project points (..., 3) m to pixels (..., 2) and depths (...) m along the optical axis."""
+    """Project points (..., 3) m to pixels (..., 2) and depths (...) m along the optical axis.
+
+    The world's origin is always in the middle of the picture; what is higher is further up:
+
+    >>> camera = look_at_camera(2.0, 0.0, 0.0, jnp.array([400.0, 200.0]))
+    >>> pixels, depth = project(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.1]]), camera)
+    >>> np.asarray(pixels).round().astype(int).tolist(), depth.tolist()
+    ([[200, 100], [200, 83]], [2.0, 2.0])
+    """
     points = points_in_camera(points_world, camera)
     return pixels_of(points, camera), points[..., 2]
 

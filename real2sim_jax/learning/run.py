@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import orbax.checkpoint as ocp
-from tensorboardX import SummaryWriter
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_json, write_csv, write_json
+from real2sim_jax.learning.loggers import make_loggers
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
@@ -23,7 +23,7 @@ Evaluate = Callable[[Policy, Path], Mapping[str, float]]
 
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier run left: it must not lie beside this one's configuration."""
-    for name in ("checkpoints", "tensorboard", "guide"):
+    for name in ("checkpoints", "tensorboard", "wandb", "guide"):
         shutil.rmtree(folder / name, ignore_errors=True)
     files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*", "success_*.png")
     for path in [path for pattern in files for path in folder.glob(pattern)]:
@@ -59,6 +59,7 @@ class Run:
         provenance: dict[str, Any],
         resume: bool,
         evaluate: Evaluate | None,
+        wandb_project: str | None = None,
     ):
         self.folder, self.networks, self.action, self.provenance = folder, networks, action, provenance
         self._evaluate = evaluate
@@ -72,8 +73,8 @@ class Run:
             self._check_same(provenance)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", provenance)
+        self._loggers = make_loggers(folder, provenance["config"], wandb_project)
         self.manager = ocp.CheckpointManager(checkpoints, options=ocp.CheckpointManagerOptions(max_to_keep=2))
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def restored(self, state: TrainState) -> TrainState:
         """The last checkpoint, or the given first state where there is none."""
@@ -87,8 +88,7 @@ class Run:
     def log(self, steps: int, values: dict[str, float]) -> None:
         """Add the numbers of an iteration."""
         self.history.append({"steps": float(steps), **values})
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, steps)
+        self._tell(values)
 
     def judge(self, state: TrainState) -> None:
         """Add what `evaluate` says of the policy so far to the last iteration's numbers, once."""
@@ -97,8 +97,7 @@ class Run:
         found = self._evaluate(self.policy(state), self.folder)
         values = {f"eval/{name}": float(value) for name, value in found.items()}
         self.history[-1] |= values
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, int(self.history[-1]["steps"]))
+        self._tell(values)
 
     def save(self, state: TrainState) -> None:
         """Write policy, numbers and checkpoint of a state."""
@@ -113,7 +112,8 @@ class Run:
 
     def close(self) -> None:
         """Close the files that are kept open."""
-        self.writer.close()
+        for logger in self._loggers:
+            logger.close()
         self.manager.close()
 
     def policy(self, state: TrainState) -> Policy:
@@ -125,6 +125,11 @@ class Run:
         """Numbers by name, (iterations,) each; NaN where there is none."""
         names = dict.fromkeys(name for row in self.history for name in row)
         return {name: np.array([row.get(name, np.nan) for row in self.history]) for name in names}
+
+    def _tell(self, values: Mapping[str, float]) -> None:
+        """Tell the loggers numbers of the last iteration."""
+        for logger in self._loggers:
+            logger.log(int(self.history[-1]["steps"]), values)
 
     def _check_same(self, provenance: dict[str, Any]) -> None:
         known = read_json(self.folder / "config.json")

@@ -76,17 +76,26 @@ def train(
     report: Callable[[Progress], None] = lambda progress: None,
     stopped: Callable[[], bool] = lambda: False,
     evaluate: Evaluate | None = None,
+    wandb_project: str | None = None,
 ) -> Outcome:
     """Train a policy and keep policy.npz, metrics.csv, TensorBoard scalars and checkpoints in `folder` up to date.
 
     `parents` are hashes of the input files. `evaluate` is asked with each checkpoint for numbers to log, `stopped`
     after every iteration; a stopped run ends like a finished one, with the policy that it has. `resume` goes on from
-    the last checkpoint. UserError when a loss is no longer finite (the last good policy is kept) or when there is
-    nothing to resume.
+    the last checkpoint. `wandb_project` gets the numbers too (extra `wandb`). UserError when a loss is no longer finite
+    (the last good policy is kept) or when there is nothing to resume.
     """
     members = {folder: config}
     (outcome,) = train_population(
-        env, demos, members, parents=parents, resume=resume, report=report, stopped=stopped, evaluate=evaluate
+        env,
+        demos,
+        members,
+        parents=parents,
+        resume=resume,
+        report=report,
+        stopped=stopped,
+        evaluate=evaluate,
+        wandb_project=wandb_project,
     )
     return outcome
 
@@ -101,6 +110,7 @@ def train_population(
     report: Callable[[Progress], None] = lambda progress: None,
     stopped: Callable[[], bool] = lambda: False,
     evaluate: Evaluate | None = None,
+    wandb_project: str | None = None,
 ) -> list[Outcome]:
     """Train one policy for each of `members` in one program; each folder is that of a single run of its configuration.
 
@@ -115,7 +125,7 @@ def train_population(
     try:
         for folder, own in members.items():
             provenance = {"config": plain(own), **common}
-            runs.append(Run(folder, networks, env.action.name, provenance, resume, evaluate))
+            runs.append(Run(folder, networks, env.action.name, provenance, resume, evaluate, wandb_project))
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
         states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]

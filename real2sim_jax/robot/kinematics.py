@@ -71,7 +71,14 @@ class TaskFrame:
     """With the default the task's y points straight away from the robot; most of the benchmark's ways can be gone."""
 
     def to_base(self, position: np.ndarray, wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return a pose of the task frame, position (3,) m and orientation (4,), in the base frame."""
+        """Return a pose of the task frame, position (3,) m and orientation (4,), in the base frame.
+
+        The task frame's y points away from the robot, along the base's x:
+
+        >>> place, _ = TaskFrame(x_m=0.5).to_base(np.array([0.0, 0.1, 0.2]), np.array([1.0, 0.0, 0.0, 0.0]))
+        >>> np.abs(place.round(6)).tolist()
+        [0.6, 0.0, 0.2]
+        """
         return self.turned(position) + np.array([self.x_m, self.y_m, 0.0]), multiply(self._wxyz(1.0), np.asarray(wxyz))
 
     def pose_to_base(self, position: np.ndarray, wxyz: np.ndarray) -> np.ndarray:

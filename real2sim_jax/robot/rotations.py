@@ -33,7 +33,14 @@ def conjugate(q: Array, xp: ModuleType = np) -> Array:
 
 
 def rotate(q: Array, v: Array, xp: ModuleType = np) -> Array:
-    """Rotate vectors v (..., 3) by unit quaternions q (..., 4)."""
+    """Rotate vectors v (..., 3) by unit quaternions q (..., 4).
+
+    A quarter of a turn about z takes x to y:
+
+    >>> quarter = wxyz_from_rotvec(np.array([0.0, 0.0, np.pi / 2]))
+    >>> np.abs(rotate(quarter, np.array([1.0, 0.0, 0.0])).round(6)).tolist()
+    [0.0, 1.0, 0.0]
+    """
     w, u = q[..., :1], q[..., 1:]
     t = 2.0 * xp.cross(u, v)
     return v + w * t + xp.cross(u, t)
@@ -80,7 +87,12 @@ def wxyz_from_azimuth_elevation(azimuth: Array, elevation: Array, xp: ModuleType
 
 
 def azimuth_elevation_from_wxyz(q: Array, xp: ModuleType = np) -> tuple[Array, Array]:
-    """Azimuth in (-pi, pi] and elevation in [-pi/2, pi/2] rad of where the approach axis (+z) points."""
+    """Azimuth in (-pi, pi] and elevation in [-pi/2, pi/2] rad of where the approach axis (+z) points.
+
+    >>> pose = wxyz_from_azimuth_elevation(np.deg2rad(90.0), np.deg2rad(30.0))
+    >>> [round(float(np.rad2deg(angle)), 6) for angle in azimuth_elevation_from_wxyz(pose)]
+    [90.0, 30.0]
+    """
     w, x, y, z = (q[..., i] for i in range(4))
     dx, dy, dz = 2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)
     horizontal = dx * dx + dy * dy
@@ -90,5 +102,9 @@ def azimuth_elevation_from_wxyz(q: Array, xp: ModuleType = np) -> tuple[Array, A
 
 
 def wrap(angle: Array, xp: ModuleType = np) -> Array:
-    """The same angle in [-pi, pi) rad."""
+    """The same angle in [-pi, pi) rad.
+
+    >>> round(float(np.rad2deg(wrap(np.deg2rad(270.0)))), 6)
+    -90.0
+    """
     return (angle + xp.pi) % (2.0 * xp.pi) - xp.pi

@@ -57,6 +57,12 @@ def rollout_frames(
     return [_frame(trajectory, action, demonstration, step) for step in steps]
 
 
+def plain_frames(trajectory: Trajectory) -> list[np.ndarray]:
+    """Return a picture (H, W, 3) uint8 of each sample of an episode, from the front right, with nothing drawn on it."""
+    trajectory = jax.tree.map(np.asarray, trajectory)
+    return [_picture(VIEWS[1], solids_at(trajectory, step), None, 0.0) for step in range(len(trajectory.opening))]
+
+
 def solids_at(trajectory: Trajectory, step: int) -> list[Solid]:
     """Return gripper and objects in the task frame at a sample of an episode of numpy arrays."""
     opening = float(trajectory.opening[step])

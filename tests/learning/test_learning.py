@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -313,3 +314,28 @@ def test_rollout_judges_every_start(env):
     np.testing.assert_allclose(trajectory.object_position[:, 0, 0, 2], [0.035, 0.045], atol=1e-6)
     # The guide alone already lifts from the start without noise.
     assert success.ok.all() and (returns > 0.6).all()
+
+
+def test_wandb_gets_the_numbers_that_tensorboard_gets(tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason="needs the extra wandb")
+    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.sdk.internal.datastore import DataStore
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    config = replace(TINY, ppo=replace(TINY.ppo, steps=8 * 120 * 2))
+    evaluate = lambda policy, folder: {"success": 0.25}  # noqa: E731
+    outcome = train(Probe(), lifts(), config, tmp_path, evaluate=evaluate, wandb_project="real2sim")
+    (path,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    store, rows, told = DataStore(), [], {}
+    store.open_for_scan(str(path))
+    while (data := store.scan_data()) is not None:
+        record = Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "run":
+            told = {item.key: json.loads(item.value_json) for item in record.run.config.update}
+        if record.WhichOneof("record_type") == "history":
+            rows.append({item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item})
+    assert told["ppo"]["envs"] == 8
+    assert [row["_step"] for row in rows] == outcome.history["steps"].tolist() == [960, 1920]
+    for name in ("train/return", "loss/value", "eval/success"):
+        np.testing.assert_allclose([row[name] for row in rows], outcome.history[name], rtol=1e-6)

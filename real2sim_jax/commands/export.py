@@ -1,0 +1,97 @@
+"""`real2sim export`: a policy in another format, or what it does and has learnt from as a dataset."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from real2sim_jax.commands.options import at_least_one
+from real2sim_jax.commands.robot import policy_path
+from real2sim_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a policy in another format, or its demonstrations and episodes as a dataset."""
+
+    onnx: Path | None = None
+    """The ONNX file to write; needs the extra `onnx`."""
+    lerobot: Path | None = None
+    """The folder to write: the demonstrations and episodes of the policy in LeRobot's format v2.1; needs the extra
+    `lerobot`."""
+    episodes: int = 20
+    """Episodes of the policy in the dataset, from start states of `easy`."""
+    physics: str = "batch"
+    """Physics back end of these episodes: batch or mjx."""
+    policy: Path | None = None
+    """Policy file; RUNS/ACTION/seedSEED/policy.npz when absent."""
+    action: str | None = None
+    """Action whose policy to take from the runs folder."""
+    seed: int = 0
+    """Of the policy's run."""
+    runs: Path = Path("runs")
+    """Folder of all results."""
+
+    def __call__(self) -> int:
+        """Run the command."""
+        if self.onnx is None and self.lerobot is None:
+            raise UserError("expected --onnx FILE or --lerobot FOLDER; got neither")
+        at_least_one("--episodes", self.episodes)
+        path = policy_path(self.policy, self.action, self.runs, self.seed)
+        if self.onnx is not None:
+            _save_onnx(self.onnx, path)
+        if self.lerobot is not None:
+            _save_dataset(self.lerobot, path, self)
+        return 0
+
+
+def _save_onnx(target: Path, policy: Path) -> None:
+    from real2sim_jax.robot.onnx_export import save_onnx
+    from real2sim_jax.robot.policy import load_policy
+
+    save_onnx(target, load_policy(policy))
+    print(f"written to {target}")
+
+
+def _save_dataset(target: Path, policy: Path, options: Export) -> None:
+    from real2sim_jax import pipeline
+    from real2sim_jax.actions import action_named
+    from real2sim_jax.console import Console
+    from real2sim_jax.files import file_hash
+    from real2sim_jax.lerobot import check_can_save, save_dataset
+    from real2sim_jax.robot.policy import load_policy
+
+    console, action = Console(), action_named(load_policy(policy).action)
+    check_can_save(target)
+    demos = pipeline.demonstrations_of(policy)
+    with console.status("rolling out and drawing"):
+        episodes = [] if demos is None else _demonstrated(demos, action)
+        episodes += _rolled_out(policy, action, options)
+        parents = {"policy": file_hash(policy)} | ({} if demos is None else {"demos": file_hash(demos)})
+        save_dataset(target, episodes, {"parents": parents, "physics": options.physics, "seed": options.seed})
+    if demos is None:
+        console.say("without demonstrations: those that the policy has learnt from do not lie above its file")
+    console.say(f"written to {target}: {len(episodes)} episodes, LeRobot v2.1")
+
+
+def _demonstrated(path: Path, action: Any) -> list[Any]:
+    from real2sim_jax.files import load
+    from real2sim_jax.lerobot import Episode, demonstrated
+    from real2sim_jax.types import Demonstration, unstack
+
+    demos = unstack(load(path, Demonstration))
+    return [Episode(_task(action), "demonstration", demonstrated(demo), None) for demo in demos]
+
+
+def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
+    from real2sim_jax import pipeline
+    from real2sim_jax.lerobot import Episode
+    from real2sim_jax.types import unstack
+
+    states = {"easy": pipeline.start_states("easy", action, options.seed, options.episodes)}
+    ((_, report, trajectories),) = pipeline.judged(action, [path], states, options.physics, options.seed)
+    pairs = zip(unstack(trajectories), report.ok, strict=True)
+    return [Episode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
+
+
+def _task(action: Any) -> str:
+    return action.name.replace("_", " ")

@@ -1,0 +1,41 @@
+"""Iterations of training on made-up demonstrations, which need no fit: to be timed or traced."""
+
+import time
+
+import jax
+
+from real2sim_jax.actions import Action
+from real2sim_jax.demonstrations import demonstrate, stack_demonstrations
+from real2sim_jax.learning.guides import guide_from
+from real2sim_jax.learning.networks import Networks
+from real2sim_jax.learning.ppo import PPO
+from real2sim_jax.learning.train import TrainConfig, make_env
+from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.simulation.env import ManipulationEnv
+from real2sim_jax.types import Demonstration
+
+DEMONSTRATIONS = 4
+
+
+def made_up_env(action: Action, config: TrainConfig) -> tuple[ManipulationEnv, Demonstration]:
+    """Return an environment and the demonstrations in it, made of the truth of synthetic scenes."""
+    scenes = synthetic_scenes(action, DEMONSTRATIONS, 0)
+    demos = stack_demonstrations([demonstrate(scene, action) for scene in scenes])
+    return make_env(action, demos, config), demos
+
+
+class Trial:
+    """The jitted iteration of a configuration and its train state."""
+
+    def __init__(self, action: Action, config: TrainConfig):
+        env, demos = made_up_env(action, config)
+        guide = guide_from(action, demos, config.ppo.guide)
+        ppo = PPO(env, Networks(env.observation_size, guide, config.ppo.networks), config.ppo)
+        self._iterate = jax.jit(ppo.iterate)
+        self._state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
+
+    def iterate(self) -> float:
+        """Play whole episodes in all environments and do the updates; return the seconds. The first call compiles."""
+        started = time.perf_counter()
+        self._state = jax.block_until_ready(self._iterate(self._state)[0])
+        return time.perf_counter() - started

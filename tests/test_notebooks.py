@@ -1,6 +1,7 @@
 """The notebooks: clean as they are committed, and run from top to bottom."""
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -79,6 +80,15 @@ def test_notebooks_define_nothing(path):
         assert not [
             n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
         ]
+
+
+@each
+def test_what_is_imported_is_there(path):
+    for cell in cells(path, "code"):
+        for node in ast.walk(ast.parse(source(cell))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("real2sim_jax"):
+                module = importlib.import_module(str(node.module))
+                assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
 
 
 @each

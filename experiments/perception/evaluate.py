@@ -4,7 +4,9 @@
 
 FOLDER holds videos; ID_masks.npz beside ID.webm holds reference `masks` (T, H, W), 1 hand, 2 object; boxes.json holds
 boxes in the layout of Something-Else. Every video is segmented by `auto` with the same settings, in a process of its
-own whose time and peak memory are reported. The overlays below --out are to be looked at: numbers say only half.
+own whose time and peak memory are reported; one that cannot be, and has boxes, is segmented once more as its user would
+help: told where the moved object is in the first frame, after a quarter and in the last, and the anchor in the last.
+The overlays below --out are to be looked at: numbers say only half.
 """
 
 import argparse
@@ -43,10 +45,12 @@ def main() -> int:
         console.say("no folder of videos: nothing to compare with")
         return 0
     for path in sorted(p for p in options.videos.iterdir() if p.suffix in SUFFIXES):
-        words = [sys.executable, __file__, "--one", str(path), "--out", str(options.out)]
-        if subprocess.run(words, check=False).returncode == 0:
-            video = video_id(path)
+        video = video_id(path)
+        if segmented(path, options.out, []):
             found[video] = read_json(options.out / video / "cost.json") | compared(path, options.out / video)
+        elif (told := prompts(annotated(path))) and segmented(path, options.out / "told", told):
+            folder = options.out / "told" / video
+            found[f"{video}, told {len(told)} boxes"] = read_json(folder / "cost.json") | compared(path, folder)
     rows = [row(video, measured) for video, measured in found.items()]
     columns = ("video", "hand IoU", "moved IoU", "anchor IoU", "hand where none is", "s / frame", "peak memory")
     console.table("masks, or boxes where only boxes are known", columns, rows)
@@ -62,6 +66,30 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--prompt", action="append", default=[], help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def segmented(path: Path, out: Path, told: list[str]) -> bool:
+    """Segment one video in a process of its own; whether it could be."""
+    words = [sys.executable, __file__, "--one", str(path), "--out", str(out)]
+    return subprocess.run([*words, *(w for box in told for w in ("--prompt", box))], check=False).returncode == 0
+
+
+def annotated(path: Path) -> list[dict]:
+    """Return the annotated frames of a video; none where nobody drew boxes."""
+    boxes = path.with_name("boxes.json")
+    return read_json(boxes).get(path.stem, []) if boxes.is_file() else []
+
+
+def prompts(frames: list[dict]) -> list[str]:
+    """Return the boxes that a user would be asked for, the last frame's first: tracking starts there."""
+    last, told = len(frames) - 1, []
+    for t, bodies in ((last, (1, 2)), (0, (1,)), (last // 4, (1,))):
+        for label in frames[t]["labels"] if frames else ():
+            body = LABELS[label["gt_annotation"]]
+            if body in bodies:
+                box = ",".join(f"{max(0.0, label['box2d'][side]):.0f}" for side in ("x1", "y1", "x2", "y2"))
+                told.append(f"{BODIES[body]}={box}@{t}")
+    return told
 
 
 def one(path: Path, out: Path, prompts: list[str]) -> int:
@@ -92,12 +120,8 @@ def compared(path: Path, folder: Path) -> dict[str, Any]:
     if reference.is_file():
         with np.load(reference, allow_pickle=False) as file:
             return with_masks(masks, file["masks"])
-    boxes = path.with_name("boxes.json")
-    annotated = read_json(boxes) if boxes.is_file() else {}
-    if path.stem in annotated:
-        seen = boxes_of_masks(track.replace(masks=masks, seen=masks.any(axis=(2, 3))))  # type: ignore[attr-defined]
-        return with_boxes(seen, annotated[path.stem])
-    return {}
+    seen = boxes_of_masks(track.replace(masks=masks, seen=masks.any(axis=(2, 3))))  # type: ignore[attr-defined]
+    return with_boxes(seen, annotated(path))
 
 
 def with_masks(masks: np.ndarray, reference: np.ndarray) -> dict[str, Any]:

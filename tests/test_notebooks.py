@@ -1,7 +1,6 @@
 """The notebooks: clean as they are committed, and run from top to bottom."""
 
 import ast
-import importlib
 import json
 import os
 import re
@@ -87,8 +86,7 @@ def test_what_is_imported_is_there(path):
     for cell in cells(path, "code"):
         for node in ast.walk(ast.parse(source(cell))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("real2sim_jax"):
-                module = importlib.import_module(str(node.module))
-                assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                exec(compile(ast.Module([node], []), path.name, "exec"), {})
 
 
 @each

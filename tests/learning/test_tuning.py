@@ -78,4 +78,4 @@ def test_wrong_arguments(cache, tmp_path, monkeypatch, capsys, arguments, says):
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert says in line and not list(tmp_path.iterdir())
+    assert says in line and not (tmp_path / "runs").exists()

@@ -61,7 +61,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-slow lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-quick test-slow lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -167,6 +167,9 @@ docs-serve: $(DOCS_INSTALLED) ## show the documentation on 127.0.0.1 while it is
 
 test: $(DEV_INSTALLED) ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
+
+test-quick: $(DEV_INSTALLED) ## run the tests that need neither training nor large programs, less than two minutes
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" $(PYTEST)
 
 test-slow: $(DEV_INSTALLED) ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST)

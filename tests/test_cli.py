@@ -161,6 +161,7 @@ def test_info_names_what_is_damaged(capsys, tmp_path):
     assert shown.count("damaged") == 2 and "warp" not in shown
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_whole_road_in_small(capsys, tmp_path):
     small = ("--envs", 8, "--steps", 8 * 120, "--rows", 4, "--seeds", 2)

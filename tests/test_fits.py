@@ -16,6 +16,8 @@ from real2sim_jax.fitting.fit import FitConfig
 from real2sim_jax.perception.synthetic import synthetic_tracks
 from real2sim_jax.types import CuboidTrack
 
+pytestmark = pytest.mark.long
+
 QUICK = FitConfig(rounds=((1000, 40), (1, 150)), elevations_deg=(35.0,), hand_turns_deg=(0.0,), batch=12)
 FRAMES = 24
 LABELS = ("object hand", "object 0", "object 1")

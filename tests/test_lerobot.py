@@ -17,6 +17,8 @@ from real2sim_jax.types import Demonstration, unstack
 from tests.demos import lifts
 from tests.viewers.runs import POLICY
 
+pytestmark = pytest.mark.long
+
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra lerobot")
 STEPS, HZ, ROLLOUTS = 120, 12, 2
 

@@ -19,6 +19,8 @@ from real2sim_jax.types import MaskTrack
 from tests.perception import scenes
 from tests.perception.clips import write_clip
 
+pytestmark = pytest.mark.long
+
 BOX = "moved=76,100,124,140@0"
 
 

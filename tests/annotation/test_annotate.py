@@ -25,6 +25,8 @@ from tests.perception import scenes
 from tests.perception.clips import write_clip
 from tests.viewers.browser import needs_chromium, page_at
 
+pytestmark = pytest.mark.long
+
 FRAMES, SIZE = 24, (1200, 900)
 BOX = (76, 100, 124, 140)
 KEYS = {"ArrowRight": 39, "End": 35, "Home": 36, "Enter": 13, "Delete": 46}

@@ -18,6 +18,8 @@ from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.simulation.types import StartState
 from tests.robot.conftest import random_policy
 
+pytestmark = pytest.mark.long
+
 DT = 1.0 / 12.0
 PICK_UP, ONTO = action_named("pick_up"), action_named("put_onto")
 FRAME, CHAIN = TaskFrame(), Chain()

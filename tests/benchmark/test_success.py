@@ -233,6 +233,7 @@ def random_episode(action, rng):
     return replace(t, gripper_wxyz=hands, heights=rng.uniform(0.04, 0.1, count), radii=rng.uniform(0.04, 0.05, count))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ACTIONS)
 def test_agrees_with_a_plain_reading(name):
     action = ACTIONS[name]

@@ -17,6 +17,8 @@ from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.types import stack
 from tests.demos import PICK_UP, lift, lifts
 
+pytestmark = pytest.mark.long
+
 
 def test_the_terms_of_a_rollout_add_up_to_its_return():
     env = make_env(PICK_UP, lifts(), TrainConfig())

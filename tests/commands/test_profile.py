@@ -14,6 +14,7 @@ def run(*arguments):
     return stop.value.code or 0
 
 
+@pytest.mark.long
 def test_the_trace_holds_the_iterations_and_what_happened_in_them(tmp_path, capsys):
     assert run("--envs", 4, "--iterations", 2, "--runs", tmp_path) == 0
     (folder,) = (tmp_path / "profile" / "plugins" / "profile").iterdir()

@@ -16,6 +16,8 @@ from real2sim_jax.viewers.stage import episode_times, side_by_side
 from tests.viewers.browser import needs_chromium, page_at
 from tests.viewers.runs import FILM, make_run
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("viser", reason="needs the extra view")
 TIMES = episode_times()
 SIZE = (960, 540)

@@ -13,6 +13,8 @@ from real2sim_jax.actions import ACTIONS
 from real2sim_jax.console import Console
 from real2sim_jax.fitting.fit import FitConfig
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).parents[2] / "experiments" / "states"
 QUICK = FitConfig(rounds=((1000, 60), (1, 300)), elevations_deg=(35.0,), hand_turns_deg=(0.0,), batch=12)
 

@@ -17,6 +17,8 @@ from real2sim_jax.fitting.reconstruction import failures_of
 from real2sim_jax.perception.synthetic import synthetic_tracks
 from real2sim_jax.types import HAND, MOVED
 
+pytestmark = pytest.mark.long
+
 QUICK = FitConfig(rounds=((1000, 60), (1, 300)), elevations_deg=(35.0,), hand_turns_deg=(0.0,), batch=12)
 SHORT = replace(QUICK, rounds=((1000, 10),))
 NAMES = ("push_left_to_right", "pull_left_to_right", "pick_up", "put_in_front_of", "put_next_to")

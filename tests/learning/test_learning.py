@@ -28,6 +28,8 @@ from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.types import Demonstration, stack
 from tests.demos import PICK_UP, lift, lifts
 
+pytestmark = pytest.mark.long
+
 START = 36
 """Sample at which the action begins."""
 TINY = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2), checkpoint_every=1)

@@ -32,6 +32,7 @@ def test_the_least_number_that_is_nearly_as_fast_is_chosen():
     assert tuning.chosen({128: 50.0, 256: 94.0, 512: 100.0}).envs == 512
 
 
+@pytest.mark.long
 def test_a_calibration_is_kept_and_used_only_when_asked(cache, capsys):
     assert run("tune-env", "--candidates", "2,4") == 0
     shown = capsys.readouterr().out

@@ -20,6 +20,8 @@ from tests.perception import scenes
 from tests.perception.clips import write_clip
 from tests.perception.tiny_sam import SIDE_PX, save_tiny_sam
 
+pytestmark = pytest.mark.long
+
 torch = pytest.importorskip("torch", reason="needs the extra sam")
 IMAGE = scenes.push(frames=9).frames[0]
 BOX = np.array([76.0, 100.0, 124.0, 140.0])

@@ -13,6 +13,8 @@ from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import Video
 from tests.perception import scenes
 
+pytestmark = pytest.mark.long
+
 needs_network = pytest.mark.skipif(weights_path() is None, reason="U2-Net-p is not installed")
 FRAMES = 30
 HAND, MOVED, ANCHOR = 1, 2, 3

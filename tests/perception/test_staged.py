@@ -11,6 +11,8 @@ from real2sim_jax.perception.synthetic import observe_masks, synthetic_scenes
 from real2sim_jax.perception.video import Video
 from real2sim_jax.types import HAND, MOVED
 
+pytestmark = pytest.mark.long
+
 WIDTH = 320
 
 

@@ -12,6 +12,8 @@ from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.rendering.silhouettes import SILHOUETTES, soft_masks
 from tests.rendering.oracles import HALF, SIZE, corner_pixels, hull_mask_by_hand, scene, triangle_mask_by_hand
 
+pytestmark = pytest.mark.long
+
 RESOLUTION = (96, 54)
 render = jax.jit(soft_masks, static_argnums=4)
 

@@ -19,6 +19,8 @@ from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.policy import load_policy
 from tests.robot.conftest import random_policy
 
+pytestmark = pytest.mark.long
+
 HOST, PORT = "127.0.0.1", 1337
 REPOSITORY = Path(__file__).parents[2]
 SIMULATOR = REPOSITORY / ".venv-franka"

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from real2sim_jax.robot.observation import LAYOUTS, observation
 from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
@@ -9,6 +10,8 @@ from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import rollout, scripted_grasp
+
+pytestmark = pytest.mark.long
 
 
 def one(start):

@@ -16,6 +16,8 @@ from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP
 from tests.simulation.conftest import rollout, scripted_grasp
 
+pytestmark = pytest.mark.long
+
 
 def nominal(sizes):
     heights, radii = (jnp.asarray(values)[:, None] for values in zip(*sizes, strict=True))

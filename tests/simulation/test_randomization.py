@@ -13,6 +13,8 @@ from real2sim_jax.simulation.starts import nominal_start
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import scripted_grasp
 
+pytestmark = pytest.mark.long
+
 HOLD = jnp.zeros(7)
 START = nominal_start(PICK_UP, jnp.asarray([0.08]), jnp.asarray([0.045]), jnp.zeros(3))
 KEYS = jax.random.split(jax.random.PRNGKey(0), 64)

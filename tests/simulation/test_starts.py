@@ -8,6 +8,8 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.simulation.scene import build_model
 from real2sim_jax.simulation.starts import StartConfig, nominal_start, overlaps, sample_start, start_qpos
 
+pytestmark = pytest.mark.long
+
 
 def contact_depth(action, start):
     """Deepest penetration between gripper, held object and standing object, by MuJoCo's own collision detection, m."""

@@ -8,6 +8,8 @@ pytest.importorskip("gymnasium")
 
 from real2sim_jax.simulation.vector_env import ManipulationVectorEnv
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def vector(env):

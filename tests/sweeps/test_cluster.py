@@ -20,7 +20,10 @@ from real2sim_jax.sweeps.cluster import Cluster, connected, tasks
 from tests.demos import lifts
 from tests.learning.test_learning import TINY, Probe
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs ray (extra `ray`)")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs ray (extra `ray`)"),
+]
 # Two tasks at once, however many cores there are.
 TWO_WORKERS = Cluster("local", cpus=(os.cpu_count() or 1) / 2)
 

@@ -10,6 +10,8 @@ import pytest
 from real2sim_jax.cli import main
 from real2sim_jax.files import read_csv, read_json
 
+pytestmark = pytest.mark.long
+
 STUDY = """
 question = "Does it run?"
 actions = ["push_left_to_right"]

@@ -12,6 +12,8 @@ from real2sim_jax.benchmark.success import Success
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.report_page import SHOWN_FAILURES, save_report_page
 
+pytestmark = pytest.mark.long
+
 ROWS, STEPS = 6, 5
 
 

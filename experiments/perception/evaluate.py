@@ -6,7 +6,8 @@ FOLDER holds videos; ID_masks.npz beside ID.webm holds reference `masks` (T, H, 
 boxes in the layout of Something-Else. Every video is segmented by `auto` with the same settings, in a process of its
 own whose time and peak memory are reported; one that cannot be, and has boxes, is segmented once more as its user would
 help: told where the moved object is in the first frame, after a quarter and in the last, and the anchor in the last.
-The overlays below --out are to be looked at: numbers say only half.
+The overlays below --out are to be looked at: numbers say only half. Last comes a made-up video as long and large as a
+phone's, for its time and memory.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from real2sim_jax.actions import action_named
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load, read_json, write_json
@@ -27,11 +29,15 @@ from real2sim_jax.perception.annotations import LABELS
 from real2sim_jax.perception.boxes import box_iou, boxes_of_masks
 from real2sim_jax.perception.drift import shaken
 from real2sim_jax.perception.prompts import read_told
+from real2sim_jax.perception.staged import as_filmed, film_of
+from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.perception.video import write_video
 from real2sim_jax.segments import Videos, segment_stage, video_id
 from real2sim_jax.types import BoxTrack, MaskTrack
 
 SUFFIXES = (".webm", ".mp4", ".mov", ".gif", ".mkv")
 BODIES = ("hand", "moved", "anchor")
+PHONE_S, PHONE_HZ, PHONE_PX = 30, 30, (1920, 1080)
 LEAST_HAND_PX = 300
 """A reference hand of fewer pixels is no measure of IoU."""
 
@@ -40,11 +46,12 @@ def main() -> int:
     options = parse()
     if options.one is not None:
         return one(options.one, options.out, options.prompt)
-    console, found = Console(), {}
+    console, found, paths = Console(), {}, [phone_clip(options.out)]
     if options.videos is None or not options.videos.is_dir():
         console.say("no folder of videos: nothing to compare with")
-        return 0
-    for path in sorted(p for p in options.videos.iterdir() if p.suffix in SUFFIXES):
+    else:
+        paths = sorted(p for p in options.videos.iterdir() if p.suffix in SUFFIXES) + paths
+    for path in paths:
         video = video_id(path)
         if segmented(path, options.out, []):
             found[video] = read_json(options.out / video / "cost.json") | compared(path, options.out / video)
@@ -66,6 +73,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--prompt", action="append", default=[], help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def phone_clip(out: Path) -> Path:
+    """Write half a minute of 1920x1080 at 30 Hz."""
+    path = out / "made_up_1080p.mp4"
+    if not path.is_file():
+        film = film_of(as_filmed(synthetic_scenes(action_named("push_left_to_right"), 1, 0)[0]), 0)
+        chosen = np.linspace(0, len(film) - 1, PHONE_S * PHONE_HZ).astype(int)
+        write_video(path, (cv2.resize(film[i], PHONE_PX) for i in chosen), PHONE_HZ)
+    return path
 
 
 def segmented(path: Path, out: Path, told: list[str]) -> bool:

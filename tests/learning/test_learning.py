@@ -10,144 +10,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_columns, read_json
-from real2sim_jax.learning.guides import GuideConfig, guide_from, most_typical
+from real2sim_jax.learning.guides import GuideConfig, guide_from
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
 from real2sim_jax.learning.train import TrainConfig, make_env, train, train_population
 from real2sim_jax.robot.policy import load_policy
-from real2sim_jax.robot.rotations import rotate
-from real2sim_jax.simulation.reward import references
 from real2sim_jax.simulation.starts import nominal_start
-from real2sim_jax.types import Demonstration, stack
-from tests.demos import PICK_UP, lift, lifts
+from tests.demos import PICK_UP, lifts
+from tests.learning.probe import TINY, Probe
 
 pytestmark = pytest.mark.long
-
-START = 36
-"""Sample at which the action begins."""
-TINY = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2), checkpoint_every=1)
-
-
-@struct.dataclass
-class ProbeState:
-    obs: dict
-    reward: jax.Array
-    done: jax.Array
-    metrics: dict
-    info: dict
-
-
-@struct.dataclass
-class ProbeEpisode:
-    alive: jax.Array
-    step: jax.Array
-    x: jax.Array
-
-
-class Probe:
-    """Pays for pushing the gripper's x towards 0.1 m, and only the observation tells where it is."""
-
-    action = PICK_UP
-    physics = None
-    observation_size = {"policy": 8, "critic": 8}  # noqa: RUF012
-
-    def sample_start(self, key, difficulty):
-        return jax.random.uniform(key, (), minval=-0.3, maxval=0.3)
-
-    def reset_from(self, x, key=None):
-        episode = ProbeEpisode(jnp.ones(()), jnp.zeros((), jnp.int32), x)
-        zero = jnp.zeros(())
-        return ProbeState(self._observe(episode), zero, zero, {"closeness": zero}, {"episode": episode})
-
-    def step(self, state, action):
-        before = state.info["episode"]
-        episode = before.replace(step=before.step + 1, x=before.x + 0.025 * action[0])
-        closeness = jnp.exp(-50.0 * (episode.x - 0.1) ** 2)
-        done = (episode.step >= 120).astype(jnp.float32)
-        return ProbeState(self._observe(episode), closeness / 120, done, {"closeness": closeness}, {"episode": episode})
-
-    def _observe(self, episode):
-        policy = jnp.zeros(8).at[0].set(episode.step / 120).at[1].set(episode.x)
-        return {"policy": policy, "critic": policy}
-
-
-def blind_guide():
-    """A guide that suggests nothing."""
-    return guide_from(PICK_UP, lifts(), GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0))
-
-
-def test_ppo_learns_to_depend_on_its_observation():
-    guide = blind_guide()
-    guide = type(guide)(**(vars(guide) | {"velocity": np.zeros_like(guide.velocity)}))
-    config = PPOConfig(envs=32, steps=32 * 120 * 25, epochs=4, minibatches=4, learning_rate=3e-3)
-    ppo = PPO(
-        Probe(), Networks(Probe.observation_size, guide, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config
-    )
-    state, iterate = ppo.init(jax.random.PRNGKey(0)), jax.jit(ppo.iterate)
-    returns = []
-    for _ in range(config.iterations):
-        state, metrics = iterate(state)
-        returns.append(float(metrics["train/return"]))
-    assert returns[0] < 0.5
-    assert returns[-1] > 0.85
-
-
-def test_members_of_a_population_equal_single_runs():
-    networks = Networks(Probe.observation_size, blind_guide(), NetworkConfig(hidden=(16,)))
-    ppo = PPO(Probe(), networks, PPOConfig(envs=8, steps=8 * 120 * 2, epochs=1, minibatches=2))
-    keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(3)])
-    together, _ = jax.jit(jax.vmap(lambda key: ppo.iterate(ppo.init(key))))(keys)
-    alone, _ = jax.jit(lambda key: ppo.iterate(ppo.init(key)))(keys[1])
-    for many, one in zip(jax.tree.leaves(together.parameters), jax.tree.leaves(alone.parameters), strict=True):
-        np.testing.assert_allclose(many[1], one, atol=1e-5)
-
-
-def test_the_guide_follows_the_most_typical_demonstration_and_not_the_mean():
-    outlier = lift(height=0.9, drift=0.8)
-    demos = stack([outlier, lift(0.2), lift(0.22)])
-    assert most_typical(references(demos)) in (1, 2)
-    guide = guide_from(PICK_UP, demos, GuideConfig())
-    assert np.abs(guide.position[:, 0]).max() < 1e-6
-    assert 0.15 < np.ptp(guide.position[START:, 2]) < 0.25
-
-
-def test_the_guide_comes_from_above_and_then_along_the_fingers():
-    guide = guide_from(PICK_UP, lifts(), GuideConfig())
-    axis = rotate(guide.wxyz[START], np.array([0.0, 0.0, 1.0]))
-    assert guide.position[0, 2] > guide.position[START, 2] + 0.25
-    half_a_second = guide.position[START] - guide.position[START - 6]
-    speed = GuideConfig().approach_m / GuideConfig().approach_s
-    np.testing.assert_allclose(half_a_second, 0.5 * speed * axis, atol=1e-5)
-
-
-def test_the_guide_closes_before_the_contact_and_ends_as_the_action_ends():
-    guide = guide_from(PICK_UP, lifts(), GuideConfig())
-    closed = guide.grip < 0.0
-    # Contact at 3 s (row 36), 0.4 s earlier is row 31; picking up ends closed.
-    assert not closed[:31].any() and closed[31:].all()
-    assert np.tanh(guide.grip[-1]) == -1.0
-
-
-def test_the_guide_holds_an_object_that_starts_in_the_hand():
-    one = lift()
-    position = np.concatenate([one.position, np.zeros((121, 1, 3), np.float32)], axis=1)
-    two = Demonstration(
-        position=position,
-        wxyz=np.concatenate([one.wxyz, one.wxyz[:, 1:]], axis=1),
-        grip=np.where(np.arange(121) < 80, one.grip, 0.0),
-        acting=one.acting,
-        half_extents=np.concatenate([one.half_extents, one.half_extents[1:]]),
-        dt=one.dt,
-    )
-    grip = guide_from(action_named("put_onto"), stack([two]), GuideConfig()).grip
-    assert (grip[:80] < 0.0).all() and (grip[80:] > 0.0).all()
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +75,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.demos import lifts
-from tests.learning.test_learning import TINY, Probe, train
+from real2sim_jax.learning.train import train
+from tests.learning.probe import TINY, Probe
 
 def report(progress):
     if progress.iteration == 3:
@@ -223,7 +101,8 @@ import sys
 from pathlib import Path
 import jax
 from tests.demos import lifts
-from tests.learning.test_learning import TINY, Probe, train
+from real2sim_jax.learning.train import train
+from tests.learning.probe import TINY, Probe
 assert jax.device_count() == 4
 train(Probe(), lifts(), TINY, Path(sys.argv[1]))
 """

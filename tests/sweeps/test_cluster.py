@@ -18,7 +18,7 @@ from real2sim_jax.learning.train import train
 from real2sim_jax.robot.policy import load_policy
 from real2sim_jax.sweeps.cluster import Cluster, connected, tasks
 from tests.demos import lifts
-from tests.learning.test_learning import TINY, Probe
+from tests.learning.probe import TINY, Probe
 
 pytestmark = [
     pytest.mark.long,

@@ -31,7 +31,7 @@ from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = action_named("pick_up")
 SINGLES = 3
-LIGHT = PPOConfig(envs=16, steps=16 * EPISODE_STEPS * 20, minibatches=4, networks=NetworkConfig(hidden=(32, 32)))
+LIGHT = PPOConfig(envs=16, steps=16 * EPISODE_STEPS * 8, minibatches=4, networks=NetworkConfig(hidden=(32, 32)))
 SKILL = PPOConfig(envs=64, steps=64 * EPISODE_STEPS * 4)
 
 

@@ -1,7 +1,8 @@
 """Actor and critic, and the actor's way into a policy file.
 
-The actor sees time and the gripper; the critic sees everything. Networks, distribution and running statistics are
-brax's; the actor corrects the demonstrations' guide before the squashing.
+The actor sees time and the gripper; the critic sees everything. Networks and running statistics are brax's; the actor
+corrects the demonstrations' guide before the squashing. Actions are the tanh of a Gaussian whose noise is the same in
+all states: probabilities are those before the tanh, whose Jacobian cancels in every ratio of two policies.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from brax.training.acme import running_statistics, specs
-from brax.training.distribution import NormalTanhDistribution
 from brax.training.networks import MLP
 from flax import linen, struct
 from jax import Array
@@ -26,7 +26,8 @@ from real2sim_jax.robot.observation import (
 )
 from real2sim_jax.robot.policy import Policy
 
-DISTRIBUTION = NormalTanhDistribution(event_size=ACTION_SIZE, min_std=0.01)
+MIN_SIGMA = 0.01
+"""Added to every standard deviation: exploration never ends altogether."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,31 @@ class Parameters:
 
 
 @struct.dataclass
+class ActorInputs:
+    """What the actor reads of observations; independent of the parameters, so that updates need not repeat it."""
+
+    seen: Array
+    """(..., F) normalised features."""
+    bias: Array
+    """(..., 7) what the guide adds to the output."""
+
+
+@struct.dataclass
 class Statistics:
     """Running mean and scale of the networks' inputs."""
 
     actor: running_statistics.RunningStatisticsState
     critic: running_statistics.RunningStatisticsState
+
+
+def sigma_of(parameters: Parameters) -> Array:
+    """Return the standard deviations (7,) of the exploration noise before the tanh."""
+    return jnp.exp(parameters.log_sigma) + MIN_SIGMA
+
+
+def log_prob(mean: Array, sigma: Array, raw: Array) -> Array:
+    """Return the log density (...,), up to a constant, of actions (..., 7) before the tanh."""
+    return -(0.5 * ((raw - mean) / sigma) ** 2 + jnp.log(sigma)).sum(axis=-1)
 
 
 class Networks:
@@ -85,17 +106,22 @@ class Networks:
             *(running_statistics.init_state(specs.Array((size,), jnp.dtype("float32"))) for size in sizes)
         )
 
-    def actor(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
-        """Return the parameters (..., 14) of DISTRIBUTION for policy observations."""
-        inputs = running_statistics.normalize(features(obs, jnp), statistics.actor)
-        mean = self._actor.apply(parameters.actor, inputs) + self.guide.bias(obs, jnp)
-        # DISTRIBUTION takes the scale through a softplus.
-        scale = jnp.broadcast_to(jnp.log(jnp.expm1(jnp.exp(parameters.log_sigma))), mean.shape)
-        return jnp.concatenate([mean, scale], axis=-1)
+    def actor_inputs(self, statistics: Statistics, obs: Array) -> ActorInputs:
+        """Return what the actor reads of policy observations (..., len(layout))."""
+        seen = running_statistics.normalize(features(obs, jnp), statistics.actor)
+        return ActorInputs(seen, self.guide.bias(obs, jnp))
 
-    def critic(self, parameters: Parameters, statistics: Statistics, obs: Array) -> Array:
-        """Return the value (...,) for critic observations."""
-        inputs = running_statistics.normalize(obs, statistics.critic, max_abs_value=10.0)
+    def actor(self, parameters: Parameters, inputs: ActorInputs) -> Array:
+        """Return the mean action (..., 7) before the tanh."""
+        correction: Any = self._actor.apply(parameters.actor, inputs.seen)
+        return correction + inputs.bias
+
+    def critic_inputs(self, statistics: Statistics, obs: Array) -> Array:
+        """Return what the critic reads of its observations (..., C)."""
+        return running_statistics.normalize(obs, statistics.critic, max_abs_value=10.0)
+
+    def critic(self, parameters: Parameters, inputs: Array) -> Array:
+        """Return the value (...,) for the critic's inputs."""
         values: Any = self._critic.apply(parameters.critic, inputs)
         return values[..., 0]
 

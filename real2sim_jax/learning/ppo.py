@@ -19,7 +19,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.learning.guides import GuideConfig
-from real2sim_jax.learning.networks import DISTRIBUTION, NetworkConfig, Networks, Parameters, Statistics
+from real2sim_jax.learning.networks import (
+    ActorInputs,
+    NetworkConfig,
+    Networks,
+    Parameters,
+    Statistics,
+    log_prob,
+    sigma_of,
+)
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 
 
@@ -100,8 +108,9 @@ class Rollout:
 class Batch:
     """Transitions with their targets, (M, ...)."""
 
-    policy_obs: Array
-    critic_obs: Array
+    actor: ActorInputs
+    critic: Array
+    """(M, C) the critic's inputs."""
     raw_action: Array
     log_prob: Array
     advantage: Array
@@ -140,7 +149,8 @@ class PPO:
         shares = difficulty * jnp.sqrt(jax.random.uniform(key_shares, (self.config.envs,)))
         rollout, metrics = self._rollout(state, key_starts, key_rollout, shares)
         batch = self._targets(state, rollout)
-        statistics = self.networks.update_statistics(state.statistics, batch.policy_obs, batch.critic_obs, batch.weight)
+        seen = rollout.policy_obs, rollout.critic_obs
+        statistics = self.networks.update_statistics(state.statistics, *seen, rollout.weight)
         # The updates use the statistics that the actions were drawn with: the first ratio must be one.
         state, losses = self._update(state, batch, key_update)
         state = state.replace(key=key, iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
@@ -149,17 +159,19 @@ class PPO:
     def _rollout(self, state: TrainState, key_starts: Array, key: Array, shares: Array) -> tuple[Rollout, dict]:
         env, n = self.env, self.config.envs
         keys = jax.random.split(key_starts, (n, 2))
+        sigma = sigma_of(state.parameters)
         first = self._spread(
             jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(keys, shares)
         )
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
             before, alive = carry
-            logits = self.networks.actor(state.parameters, state.statistics, before.obs["policy"])
-            raw = DISTRIBUTION.sample_no_postprocessing(logits, key_step)
-            log_prob = DISTRIBUTION.log_prob(logits, raw)
-            after = jax.vmap(env.step)(before, DISTRIBUTION.postprocess(raw))
-            record = Rollout(before.obs["policy"], before.obs["critic"], raw, log_prob, after.reward, alive, after.done)
+            inputs = self.networks.actor_inputs(state.statistics, before.obs["policy"])
+            mean = self.networks.actor(state.parameters, inputs)
+            raw = mean + sigma * jax.random.normal(key_step, mean.shape)
+            after = jax.vmap(env.step)(before, jnp.tanh(raw))
+            likely = log_prob(mean, sigma, raw)
+            record = Rollout(before.obs["policy"], before.obs["critic"], raw, likely, after.reward, alive, after.done)
             return (after, 1.0 - after.done), (record, after.metrics)
 
         (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), jax.random.split(key, EPISODE_STEPS))
@@ -176,7 +188,8 @@ class PPO:
         return jax.lax.with_sharding_constraint(first, NamedSharding(mesh, PartitionSpec("environments")))
 
     def _targets(self, state: TrainState, rollout: Rollout) -> Batch:
-        values = self.networks.critic(state.parameters, state.statistics, rollout.critic_obs)
+        critic_inputs = self.networks.critic_inputs(state.statistics, rollout.critic_obs)
+        values = self.networks.critic(state.parameters, critic_inputs)
         targets, advantages = compute_gae(
             truncation=jnp.zeros_like(values),
             # Time is observed, so the end of an episode is the end of its return, not a cut.
@@ -191,8 +204,8 @@ class PPO:
         mean = (w * advantages).sum() / w.sum()
         std = jnp.sqrt((w * (advantages - mean) ** 2).sum() / w.sum())
         batch = Batch(
-            policy_obs=rollout.policy_obs,
-            critic_obs=rollout.critic_obs,
+            actor=self.networks.actor_inputs(state.statistics, rollout.policy_obs),
+            critic=critic_inputs,
             raw_action=rollout.raw_action,
             log_prob=rollout.log_prob,
             advantage=(advantages - mean) / (std + 1e-8),
@@ -213,7 +226,7 @@ class PPO:
         def minibatch(carry: Any, rows: Array) -> tuple[Any, Any]:
             parameters, optimizer = carry
             part = jax.tree.map(lambda leaf: leaf[rows], batch)
-            grads, metrics = jax.grad(self._loss, has_aux=True)(parameters, state, part)
+            grads, metrics = jax.grad(self._loss, has_aux=True)(parameters, state.hyper, part)
             updates, optimizer = self._optimizer.update(grads, optimizer)
             updates = jax.tree.map(lambda update: -rate * update, updates)
             return (optax.apply_updates(parameters, updates), optimizer), metrics
@@ -226,13 +239,12 @@ class PPO:
         metrics |= {"train/sigma_move": sigma[:3].mean(), "train/sigma_grip": sigma[6]}
         return state.replace(parameters=parameters, optimizer=optimizer), metrics  # type: ignore[attr-defined]
 
-    def _loss(self, parameters: Parameters, state: TrainState, batch: Batch) -> tuple[Array, dict[str, Array]]:
-        hyper = state.hyper
-        logits = self.networks.actor(parameters, state.statistics, batch.policy_obs)
-        ratio = jnp.exp(DISTRIBUTION.log_prob(logits, batch.raw_action) - batch.log_prob)
+    def _loss(self, parameters: Parameters, hyper: Hyperparameters, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        mean = self.networks.actor(parameters, batch.actor)
+        ratio = jnp.exp(log_prob(mean, sigma_of(parameters), batch.raw_action) - batch.log_prob)
         clipped = jnp.clip(ratio, 1.0 - hyper.clip, 1.0 + hyper.clip)
         gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
-        error = self.networks.critic(parameters, state.statistics, batch.critic_obs) - batch.target
+        error = self.networks.critic(parameters, batch.critic) - batch.target
         total = batch.weight.sum() + 1e-6
         policy_loss = -(batch.weight * gain).sum() / total
         value_loss = (batch.weight * error**2).sum() / total

@@ -5,6 +5,7 @@
 
 import threading
 import time
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,10 @@ from real2sim_jax.types import Array
 
 BACKENDS = ("batch", "mjx", "warp")
 OBJECT_NAMES = ("moved", "anchor")
+TWO_OBJECTS = (
+    "mjx loses what the fingers hold beside a second object: none of 100 episodes of put_behind succeeds where all do with "
+    "batch (docs/accelerators.md); use batch for put_behind, put_in_front_of, put_next_to and put_onto"
+)
 EXPANDED = (
     "geom_size",
     "geom_rbound",
@@ -184,6 +189,8 @@ class MjxPhysics(Physics):
         from mujoco import mjx
 
         super().__init__(objects, build_model(objects, "prism"))
+        if objects > 1:
+            warnings.warn(TWO_OBJECTS, stacklevel=3)
         self._mjx = mjx
         self._system = mjx.put_model(self.model)
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.

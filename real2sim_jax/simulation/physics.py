@@ -26,8 +26,8 @@ from real2sim_jax.types import Array
 BACKENDS = ("batch", "mjx", "warp")
 OBJECT_NAMES = ("moved", "anchor")
 TWO_OBJECTS = (
-    "mjx loses what the fingers hold beside a second object: none of 100 episodes of put_behind succeeds where all do with "
-    "batch (docs/accelerators.md); use batch for put_behind, put_in_front_of, put_next_to and put_onto"
+    "mjx loses what the fingers hold beside a second object: of 100 episodes of put_behind none succeeds there and all "
+    "with batch (docs/accelerators.md); use batch for put_behind, put_in_front_of, put_next_to and put_onto"
 )
 EXPANDED = (
     "geom_size",

@@ -1,6 +1,6 @@
 """Do policies trained on one physics engine work on the other? Those that are kept, judged on both.
 
-    python experiments/skills/back_ends.py [--policies FOLDER] [--rows 100] [--runs FOLDER]
+    python experiments/skills/back_ends.py [--actions pick_up ...] [--policies FOLDER] [--rows 100] [--runs FOLDER]
 
 Trained with MuJoCo's C engine (cylinders), judged from the same easy starts there and with its JAX engine (12-sided
 prisms): one that is judged already is not judged again. Writes the table into docs/results.md.
@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from real2sim_jax.actions import ACTIONS, Action
+from real2sim_jax.actions import ACTIONS, Action, action_named
 from real2sim_jax.benchmark.report import Report, load_report, rate, report_path
 from real2sim_jax.benchmark.specs import spec_hash
 from real2sim_jax.console import Console
@@ -29,12 +29,13 @@ def main() -> int:
     parser.add_argument(
         "--policies", type=Path, default=Path("experiments/skills/results"), help="ACTION/seed0 below it"
     )
+    parser.add_argument("--actions", nargs="+", default=list(ACTIONS), metavar="ACTION", help="all nine when absent")
     parser.add_argument("--rows", type=int, default=100, help="start states [100]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the reports [runs]")
     options = parser.parse_args()
     check_section(RESULTS, "back ends")
     console, rows = Console(), []
-    for action in ACTIONS.values():
+    for action in map(action_named, options.actions):
         policy = options.policies / action.name / "seed0" / "policy.npz"
         if not policy.is_file():
             continue

@@ -63,12 +63,15 @@ def wait_for(condition, seconds):
 
 @contextlib.contextmanager
 def unless_starved(server):
-    """Skip where the simulator lives but got no processor for the second after which libfranka gives up."""
+    """Skip where the simulator lives but was late: libfranka gives up after a second, the arm after 20 ms."""
     try:
         yield
     except ArmError as error:
-        if "UDP receive: Timeout" in str(error) and server.poll() is None:
-            pytest.skip(f"the machine is too busy (load {os.getloadavg()[0]:.0f})")
+        load = os.getloadavg()[0]
+        is_late = "UDP receive: Timeout" in str(error)
+        is_late |= "ended the motion by itself" in str(error) and load > (os.cpu_count() or 1)
+        if is_late and server.poll() is None:
+            pytest.skip(f"the machine is too busy (load {load:.1f})")
         raise
 
 

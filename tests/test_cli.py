@@ -8,16 +8,9 @@ import pytest
 
 from real2sim_jax.benchmark.report import make_report, save_report
 from real2sim_jax.benchmark.success import Success
-from real2sim_jax.cli import main
 from real2sim_jax.files import file_hash
 from real2sim_jax.robot.policy import load_policy
-
-
-def run(*arguments):
-    """Exit code of `real2sim ARGUMENTS`."""
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return stop.value.code or 0
+from tests.command_line import exit_code as run
 
 
 def boxes(x, hand=True):

@@ -3,30 +3,27 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import av
 import numpy as np
 import pytest
 
-from real2sim_jax.cli import main
 from real2sim_jax.files import file_hash, load, save
 from real2sim_jax.lerobot import ACTION, CAMERA, STATE, Episode, demonstrated, save_dataset
 from real2sim_jax.robot.policy import load_policy, save_policy
 from real2sim_jax.robot.rotations import multiply, wxyz_from_rotvec
 from real2sim_jax.types import Demonstration, unstack
+from tests.command_line import exit_code
 from tests.demos import lifts
 from tests.viewers.runs import POLICY
+
+run = partial(exit_code, "export")
 
 pytestmark = pytest.mark.long
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra lerobot")
 STEPS, HZ, ROLLOUTS = 120, 12, 2
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["export", *map(str, arguments)])
-    return stop.value.code or 0
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from real2sim_jax import segments
-from real2sim_jax.cli import main
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load, load_header
@@ -16,6 +15,7 @@ from real2sim_jax.perception.things import Found
 from real2sim_jax.perception.video import read_video
 from real2sim_jax.segments import Videos, segment_stage, video_id
 from real2sim_jax.types import MaskTrack
+from tests.command_line import exit_code as run
 from tests.perception import scenes
 from tests.perception.clips import write_clip
 
@@ -39,12 +39,6 @@ def segmented(clip, tmp_path_factory):
     bad.write_text("no video")
     assert run("segment", clip, "--segmenter", "boxes", "--prompt", BOX, "--out", out) == 0
     return out
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return stop.value.code or 0
 
 
 def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):

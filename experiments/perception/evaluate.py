@@ -54,10 +54,9 @@ def main() -> int:
     for path in paths:
         video = video_id(path)
         if segmented(path, options.out, []):
-            found[video] = read_json(options.out / video / "cost.json") | compared(path, options.out / video)
-        elif (told := prompts(annotated(path))) and segmented(path, options.out / "told", told):
-            folder = options.out / "told" / video
-            found[f"{video}, told {len(told)} boxes"] = read_json(folder / "cost.json") | compared(path, folder)
+            found[video] = compared(path, options.out / video)
+        elif (told := boxes_to_tell(annotated(path))) and segmented(path, options.out / "told", told):
+            found[f"{video}, told {len(told)} boxes"] = compared(path, options.out / "told" / video)
     rows = [row(video, measured) for video, measured in found.items()]
     columns = ("video", "hand IoU", "moved IoU", "anchor IoU", "hand where none is", "s / frame", "peak memory")
     console.table("masks, or boxes where only boxes are known", columns, rows)
@@ -97,16 +96,20 @@ def annotated(path: Path) -> list[dict]:
     return read_json(boxes).get(path.stem, []) if boxes.is_file() else []
 
 
-def prompts(frames: list[dict]) -> list[str]:
+def boxes_to_tell(frames: list[dict]) -> list[str]:
     """Return the boxes that a user would be asked for, the last frame's first: tracking starts there."""
     last, told = len(frames) - 1, []
     for t, bodies in ((last, (1, 2)), (0, (1,)), (last // 4, (1,))):
         for label in frames[t]["labels"] if frames else ():
             body = LABELS[label["gt_annotation"]]
             if body in bodies:
-                box = ",".join(f"{max(0.0, label['box2d'][side]):.0f}" for side in ("x1", "y1", "x2", "y2"))
+                box = ",".join(f"{max(0.0, value):.0f}" for value in box_of(label))
                 told.append(f"{BODIES[body]}={box}@{t}")
     return told
+
+
+def box_of(label: dict) -> list[float]:
+    return [label["box2d"][side] for side in ("x1", "y1", "x2", "y2")]
 
 
 def one(path: Path, out: Path, prompts: list[str]) -> int:
@@ -128,7 +131,8 @@ def one(path: Path, out: Path, prompts: list[str]) -> int:
 
 
 def compared(path: Path, folder: Path) -> dict[str, Any]:
-    """Agreement with the reference masks or boxes of a video, whichever there are."""
+    """What a video cost, and agreement with its reference masks or boxes, whichever there are."""
+    cost = read_json(folder / "cost.json")
     track = load(folder / "masks.npz", MaskTrack)
     drift = np.asarray(read_json(folder / "masks.json")["drift"], float)
     # References show what the drifting camera saw.
@@ -136,9 +140,9 @@ def compared(path: Path, folder: Path) -> dict[str, Any]:
     reference = path.with_name(f"{path.stem}_masks.npz")
     if reference.is_file():
         with np.load(reference, allow_pickle=False) as file:
-            return with_masks(masks, file["masks"])
+            return cost | with_masks(masks, file["masks"])
     seen = boxes_of_masks(track.replace(masks=masks, seen=masks.any(axis=(2, 3))))  # type: ignore[attr-defined]
-    return with_boxes(seen, annotated(path))
+    return cost | with_boxes(seen, annotated(path))
 
 
 def with_masks(masks: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
@@ -165,8 +169,8 @@ def with_boxes(seen: BoxTrack, frames: list[dict]) -> dict[str, Any]:
     for t, frame in enumerate(frames[: len(seen.valid)]):
         for label in frame["labels"]:
             body = LABELS[label["gt_annotation"]]
-            box = [label["box2d"][side] for side in ("x1", "y1", "x2", "y2")]
-            found.setdefault(BODIES[body], []).append(float(box_iou(np.asarray(seen.boxes)[t, body], np.array(box))))
+            agreement = box_iou(np.asarray(seen.boxes)[t, body], np.array(box_of(label)))
+            found.setdefault(BODIES[body], []).append(float(agreement))
     return {body: spread(np.array(values)) for body, values in found.items()}
 
 

@@ -20,18 +20,20 @@ from flax import struct
 
 from real2sim_jax.actions import action_named
 from real2sim_jax.console import Console
-from real2sim_jax.demonstrations import demonstrate, stack_demonstrations
 from real2sim_jax.files import write_json
-from real2sim_jax.learning.guides import GuideConfig, guide_from
-from real2sim_jax.learning.networks import NetworkConfig, Networks
+from real2sim_jax.learning.guides import GuideConfig
+from real2sim_jax.learning.networks import NetworkConfig
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
-from real2sim_jax.learning.train import TrainConfig, make_env
-from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.learning.train import TrainConfig, make_ppo
+from real2sim_jax.learning.trial import made_up_env
 from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = action_named("pick_up")
 SINGLES = 3
-LIGHT = PPOConfig(envs=16, steps=16 * EPISODE_STEPS * 8, minibatches=4, networks=NetworkConfig(hidden=(32, 32)))
+STILL = GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0)
+LIGHT = PPOConfig(
+    envs=16, steps=16 * EPISODE_STEPS * 8, minibatches=4, networks=NetworkConfig(hidden=(32, 32)), guide=STILL
+)
 SKILL = PPOConfig(envs=64, steps=64 * EPISODE_STEPS * 4)
 
 
@@ -75,19 +77,13 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=1024, help="light agents [1024]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
     options = parser.parse_args()
-    demos = stack_demonstrations([demonstrate(scene, ACTION) for scene in synthetic_scenes(ACTION, 4, 0)])
-    still = GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0)
-    light = learner(Point(), demos, LIGHT, still)
-    skill = learner(make_env(ACTION, demos, TrainConfig()), demos, SKILL, SKILL.guide)
+    env, demos = made_up_env(ACTION, TrainConfig())
+    point: Any = Point()
+    light, skill = make_ppo(point, demos, LIGHT), make_ppo(env, demos, SKILL)
     rows = [measured("light", light, options.agents), measured("skill", skill, 16)]
     write_json(options.runs / "speed" / "population.json", rows)
     columns = ("agents", "", "together s", "one by one s", "ratio", "return, least .. most")
     Console().table("populations: training time without compilation", columns, [printed(row) for row in rows])
-
-
-def learner(env: Any, demos: Any, config: PPOConfig, guide: GuideConfig) -> PPO:
-    networks = Networks(env.observation_size, guide_from(ACTION, demos, guide), config.networks)
-    return PPO(env, networks, config)
 
 
 def measured(name: str, ppo: PPO, agents: int) -> dict[str, Any]:

@@ -65,6 +65,12 @@ def make_env(action: Action, demos: Demonstration, config: TrainConfig) -> Manip
     return ManipulationEnv(action, demos, make_physics(config.physics, action.bodies - 1), config.env)
 
 
+def make_ppo(env: ManipulationEnv, demos: Demonstration, config: PPOConfig) -> PPO:
+    """Return the learner of an environment, guided by the demonstrations (stacked on a leading axis)."""
+    guide = guide_from(env.action, demos, config.guide)
+    return PPO(env, Networks(env.observation_size, guide, config.networks), config)
+
+
 def train(
     env: ManipulationEnv,
     demos: Demonstration,
@@ -118,14 +124,13 @@ def train_population(
     otherwise UserError. Reports are means over the members.
     """
     config = _common(list(members.values()))
-    networks = Networks(env.observation_size, guide_from(env.action, demos, config.ppo.guide), config.ppo.networks)
-    ppo = PPO(env, networks, config.ppo)
+    ppo = make_ppo(env, demos, config.ppo)
     common = {"parents": dict(parents or {}), "versions": versions()}
     runs: list[Run] = []
     try:
         for folder, own in members.items():
             provenance = {"config": plain(own), **common}
-            runs.append(Run(folder, networks, env.action.name, provenance, resume, evaluate, wandb_project))
+            runs.append(Run(folder, ppo.networks, env.action.name, provenance, resume, evaluate, wandb_project))
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
         states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]

@@ -6,10 +6,7 @@ import jax
 
 from real2sim_jax.actions import Action
 from real2sim_jax.demonstrations import demonstrate, stack_demonstrations
-from real2sim_jax.learning.guides import guide_from
-from real2sim_jax.learning.networks import Networks
-from real2sim_jax.learning.ppo import PPO
-from real2sim_jax.learning.train import TrainConfig, make_env
+from real2sim_jax.learning.train import TrainConfig, make_env, make_ppo
 from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.types import Demonstration
@@ -29,8 +26,7 @@ class Trial:
 
     def __init__(self, action: Action, config: TrainConfig):
         env, demos = made_up_env(action, config)
-        guide = guide_from(action, demos, config.ppo.guide)
-        ppo = PPO(env, Networks(env.observation_size, guide, config.ppo.networks), config.ppo)
+        ppo = make_ppo(env, demos, config.ppo)
         self._iterate = jax.jit(ppo.iterate)
         self._state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
 

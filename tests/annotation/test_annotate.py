@@ -15,12 +15,12 @@ import pytest
 
 from real2sim_jax.annotation.server import MOST_BYTES, make_server
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.cli import main
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load
 from real2sim_jax.perception.prompts import read_told
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.types import MaskTrack
+from tests.command_line import exit_code as run
 from tests.perception import scenes
 from tests.perception.clips import write_clip
 from tests.viewers.browser import needs_chromium, page_at
@@ -41,12 +41,6 @@ def scene():
 @pytest.fixture(scope="module")
 def clip(scene, tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("clips") / "push.mp4", scene.frames, rate=12)
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return stop.value.code or 0
 
 
 @contextmanager

@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from real2sim_jax.actions import ACTIONS
-from real2sim_jax.cli import main
 from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.states_csv import write_states
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
+from tests.command_line import exit_code as run
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 import gzip
 import json
+from functools import partial
 
 import pytest
 
-from real2sim_jax.cli import main
+from tests.command_line import exit_code
 
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["profile", *map(str, arguments)])
-    return stop.value.code or 0
+run = partial(exit_code, "profile")
 
 
 @pytest.mark.long

@@ -7,19 +7,13 @@ import pytest
 from PIL import Image
 
 from real2sim_jax.actions import ACTIONS
-from real2sim_jax.cli import main
 from real2sim_jax.commands.replay import read_track
 from real2sim_jax.files import save
 from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.simulation import replay as simulation
 from real2sim_jax.states_csv import write_states
 from real2sim_jax.types import HAND
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
+from tests.command_line import exit_code as run
 
 
 def touchless(track):

@@ -4,8 +4,8 @@ import av
 import pytest
 
 from real2sim_jax.arms.video import save_video
-from real2sim_jax.cli import main
 from real2sim_jax.robot.policy import save_policy
+from tests.command_line import exit_code as run
 from tests.robot.conftest import random_policy
 
 
@@ -13,12 +13,6 @@ from tests.robot.conftest import random_policy
 def policy_file(tmp_path):
     save_policy(tmp_path / "policy.npz", random_policy(scale=0.05))
     return tmp_path / "policy.npz"
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return ended.value.code
 
 
 def test_a_simulated_robot_is_filmed(policy_file, tmp_path, capsys):

@@ -4,17 +4,20 @@ import colorsys
 import re
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from real2sim_jax.cli import main
 from real2sim_jax.commands.view import View, scenes_of
 from real2sim_jax.viewers.page3d import FIELD_OF_VIEW_RAD, first_view
 from real2sim_jax.viewers.stage import episode_times, side_by_side
+from tests.command_line import exit_code
 from tests.viewers.browser import needs_chromium, page_at
 from tests.viewers.runs import FILM, make_run
+
+run = partial(exit_code, "view")
 
 pytestmark = pytest.mark.long
 
@@ -24,12 +27,6 @@ SIZE = (960, 540)
 # The button and the clock of the recording's player stand left of its slider.
 BAR = "document.querySelector('.mantine-Slider-root').parentElement"
 CANVAS = "[...document.querySelectorAll('canvas')].pop().getBoundingClientRect()"
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["view", *map(str, arguments)])
-    return stop.value.code or 0
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import pytest
 
 from real2sim_jax.actions import ACTIONS
-from real2sim_jax.cli import main
 from real2sim_jax.commands.train import Train, _train_config
 from real2sim_jax.errors import UserError
 from real2sim_jax.learning import tuning
+from tests.command_line import exit_code as run
 
 PICK_UP, PUSH, PUT = (ACTIONS[name] for name in ("pick_up", "push_left_to_right", "put_onto"))
 
@@ -19,12 +19,6 @@ def cache(tmp_path, monkeypatch):
 
 def config(**options):
     return _train_config(Train("pick_up", **options))
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    return stop.value.code or 0
 
 
 def test_the_least_number_that_is_nearly_as_fast_is_chosen():

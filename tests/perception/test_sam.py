@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from real2sim_jax.cli import main
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load, load_header
 from real2sim_jax.perception.cutting import cut_again, cut_box, cut_hand, cut_hand_box
@@ -16,6 +15,7 @@ from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.things import Things
 from real2sim_jax.perception.torchvision_shim import torchvision_or_shim
 from real2sim_jax.types import MaskTrack
+from tests.command_line import exit_code
 from tests.perception import scenes
 from tests.perception.clips import write_clip
 from tests.perception.tiny_sam import SIDE_PX, save_tiny_sam
@@ -83,10 +83,9 @@ def test_another_picture_is_encoded_anew_and_the_same_one_is_not(checkpoint):
 def test_from_a_video_and_a_checkpoint_to_masks(checkpoint, tmp_path, capsys):
     scene = scenes.push(frames=24, pace=0.55)
     clip = write_clip(tmp_path / "push.mp4", scene.frames, rate=12)
-    words = ["segment", str(clip), "--checkpoint", str(checkpoint), "--out", str(tmp_path / "out")]
-    with pytest.raises(SystemExit) as stop:
-        main([*words, "--prompt", "moved=76,100,124,140@0", "--prompt", "hand=0,100,100,170@9"])
-    assert not stop.value.code, capsys.readouterr().err
+    words = ("segment", clip, "--checkpoint", checkpoint, "--out", tmp_path / "out")
+    code = exit_code(*words, "--prompt", "moved=76,100,124,140@0", "--prompt", "hand=0,100,100,170@9")
+    assert code == 0, capsys.readouterr().err
     track = load(tmp_path / "out" / "push" / "masks.npz", MaskTrack)
     told = load_header(tmp_path / "out" / "push" / "masks.npz")["config"]
     assert told["segmenter"] == "sam" and len(told["checkpoint"]) == 64

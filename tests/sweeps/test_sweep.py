@@ -4,11 +4,14 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 
 import pytest
 
-from real2sim_jax.cli import main
 from real2sim_jax.files import read_csv, read_json
+from tests.command_line import exit_code
+
+run = partial(exit_code, "sweep")
 
 pytestmark = pytest.mark.long
 
@@ -28,12 +31,6 @@ source.video = 1
 train.ppo.envs = 0
 """
 SECTION = "<!-- study small: written by experiments -->\n<!-- study small: end -->\n"
-
-
-def run(*arguments):
-    with pytest.raises(SystemExit) as stop:
-        main(["sweep", *map(str, arguments)])
-    return stop.value.code
 
 
 @pytest.fixture(scope="module")

@@ -166,10 +166,10 @@ docs-serve: $(DOCS_INSTALLED) ## show the documentation on 127.0.0.1 while it is
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
 
 test: $(DEV_INSTALLED) ## run the tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
 test-quick: $(DEV_INSTALLED) ## run the tests that need neither training nor large programs, less than two minutes
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not long" $(PYTEST)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not long" $(PYTEST)
 
 test-slow: $(DEV_INSTALLED) ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST)

@@ -5,9 +5,9 @@
 
 import threading
 import time
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -19,16 +19,14 @@ from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.rotations import matrix_from_wxyz
+from real2sim_jax.simulation.double import in_double
+from real2sim_jax.simulation.host_call import HostCall
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
 from real2sim_jax.types import Array
 
 BACKENDS = ("batch", "mjx", "warp")
 OBJECT_NAMES = ("moved", "anchor")
-TWO_OBJECTS = (
-    "mjx loses what the fingers hold beside a second object: of 100 episodes of put_behind none succeeds there and all "
-    "with batch (docs/accelerators.md); use batch for put_behind, put_in_front_of, put_next_to and put_onto"
-)
 EXPANDED = (
     "geom_size",
     "geom_rbound",
@@ -97,7 +95,12 @@ class Physics(ABC):
 def make_physics(name: str, objects: int) -> Physics:
     """Return a back end by name for one or two objects; UserError as from `check_physics`."""
     check_physics(name)
-    return BatchPhysics(objects) if name == "batch" else MjxPhysics(objects)
+    return _batch_physics(objects) if name == "batch" else MjxPhysics(objects)
+
+
+@cache
+def _batch_physics(objects: int) -> "BatchPhysics":
+    return BatchPhysics(objects)
 
 
 def check_physics(name: str) -> None:
@@ -119,28 +122,30 @@ class BatchPhysics(Physics):
 
     name = "batch"
 
-    def __init__(self, objects: int):
-        super().__init__(objects, build_model(objects, "cylinder"))
+    def __init__(self, objects: int, model: mujoco.MjModel | None = None, name: str = "real2sim_batch"):
+        """model: the scene, of cylinders if none is given; name: as HostCall has it, without the objects."""
+        super().__init__(objects, model or build_model(objects, "cylinder"))
         self._batches: dict[int, Batch] = {}
         self._lock = threading.Lock()
         self.clock: Clock = Clock()
+        self._call = HostCall(f"{name}_{objects}", self._host_step)
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32), state)
         inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
-        inputs = (state, ctrl, properties, inertia)
-        return jax.pure_callback(self._host_step, shapes, *inputs, vmap_method="broadcast_all")
+        before = jax.tree.leaves(state)
+        shapes = [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in before]
+        return PhysicsState(*self._call(shapes, *before, ctrl, *jax.tree.leaves(properties), inertia))
 
-    def _host_step(self, state: PhysicsState, *inputs: Any) -> PhysicsState:
-        lead = state.qpos.shape[:-1]
+    def _host_step(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        lead = arrays[0].shape[:-1]
         count = int(np.prod(lead))
-        flat = jax.tree.map(lambda x: np.asarray(x).reshape(count, *np.shape(x)[len(lead) :]), (state, *inputs))
+        flat = [array.reshape(count, *array.shape[len(lead) :]) for array in arrays]
         with self._lock:
             started = time.perf_counter()
-            result = self._run(self._batch(count), *flat)
+            after = self._run(self._batch(count), PhysicsState(*flat[:3]), flat[3], Properties(*flat[4:-1]), flat[-1])
             self.clock.count(started)
-        return PhysicsState(*(x.astype(np.float32).reshape(*lead, x.shape[-1]) for x in result))
+        return [array.astype(np.float32).reshape(*lead, array.shape[-1]) for array in after]
 
     def _batch(self, count: int) -> Batch:
         if count not in self._batches:
@@ -189,15 +194,21 @@ class MjxPhysics(Physics):
         from mujoco import mjx
 
         super().__init__(objects, build_model(objects, "prism"))
-        if objects > 1:
-            warnings.warn(TWO_OBJECTS, stacklevel=3)
         self._mjx = mjx
-        self._system = mjx.put_model(self.model)
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
         self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
+        # MJX looks for one step length for all contacts; with a second object on the table float32 is too coarse for
+        # that, and what the fingers hold slips out.
+        double = objects > 1
+        with jax.enable_x64(double):
+            self._system = mjx.put_model(self.model)
+        self._advance = in_double(self._steps) if double else self._steps
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
+        return self._advance(state, ctrl, properties)
+
+    def _steps(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         system = self._with(properties)
         data = self._mjx.make_data(system)
         data = data.replace(qpos=state.qpos, qvel=state.qvel, qacc_warmstart=state.warmstart, ctrl=ctrl)
@@ -222,7 +233,7 @@ class MjxPhysics(Physics):
         meshes = []
         for i, mesh in enumerate(self._system._impl.mesh_convex):
             scale = jnp.stack([radii[i], radii[i], heights[i] / 2.0])
-            axes = jnp.asarray(self._mesh_axes[i], jnp.float32)
+            axes = jnp.asarray(self._mesh_axes[i], scale.dtype)
             transform = axes.T @ (scale[:, None] * axes)
             meshes.append(mesh.replace(vert=mesh.vert @ transform.T, face=mesh.face @ transform.T))
         return tuple(meshes)

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,3 +37,23 @@ def test_every_batch_is_that_of_single_calls_in_a_program_of_single_precision():
     np.testing.assert_allclose(found, 2.0 * (np.sin(x).sum(axis=-1) + 0.5), rtol=1e-6)
     double(x[0, 0], shift)
     assert len(traces) == 1
+
+
+FOUR_DEVICES = """
+import jax, jax.numpy as jnp, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from real2sim_jax.simulation.double import in_double
+
+shares = NamedSharding(Mesh(np.array(jax.devices()), ("environments",)), PartitionSpec("environments"))
+double = in_double(jnp.sin)
+program = lambda x: jax.vmap(double)(jax.lax.with_sharding_constraint(x, shares))
+found = jax.jit(program)(jnp.arange(8.0))
+assert len(jax.devices()) == 4 and found.sharding == shares, found.sharding
+np.testing.assert_allclose(found, np.sin(np.arange(8.0)), rtol=1e-6)
+"""
+
+
+def test_batches_stay_shared_among_devices():
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", FOUR_DEVICES], check=True, env=environment)

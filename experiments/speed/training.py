@@ -11,6 +11,7 @@ process each; compilation is timed apart; a rate is the best iteration's. Result
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -31,6 +32,8 @@ from real2sim_jax.learning.trial import Trial, made_up_env
 from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = "pick_up"
+ANEW = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
+"""Every program is compiled, whatever an earlier measurement has left."""
 SETUPS = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("stable_baselines3", 8), ("gymnasium", 8))
 
 
@@ -49,7 +52,9 @@ def main() -> None:
             print(f"{name} is not installed: its row stays away", file=sys.stderr)
             continue
         words = ["--only", name, str(envs), "--iterations", str(options.iterations)]
-        done = subprocess.run([sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, *words], check=True, stdout=subprocess.PIPE, text=True, env=ANEW
+        )
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     write_json(options.runs / "speed" / "training.json", rows)
     best = max(row["steps_per_s"] for row in rows if row["name"] == "ours")

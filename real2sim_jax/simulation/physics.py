@@ -19,7 +19,6 @@ from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.simulation.double import in_double
 from real2sim_jax.simulation.host_call import HostCall
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
@@ -193,22 +192,17 @@ class MjxPhysics(Physics):
     def __init__(self, objects: int):
         from mujoco import mjx
 
+        from real2sim_jax.simulation.mjx_solver import mend_line_search
+
+        mend_line_search()
         super().__init__(objects, build_model(objects, "prism"))
         self._mjx = mjx
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
         self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
-        # MJX looks for one step length for all contacts; with a second object on the table float32 is too coarse for
-        # that, and what the fingers hold slips out.
-        double = objects > 1
-        with jax.enable_x64(double):
-            self._system = mjx.put_model(self.model)
-        self._advance = in_double(self._steps) if double else self._steps
+        self._system = mjx.put_model(self.model)
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
-        return self._advance(state, ctrl, properties)
-
-    def _steps(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         system = self._with(properties)
         data = self._mjx.make_data(system)
         data = data.replace(qpos=state.qpos, qvel=state.qvel, qacc_warmstart=state.warmstart, ctrl=ctrl)
@@ -233,7 +227,7 @@ class MjxPhysics(Physics):
         meshes = []
         for i, mesh in enumerate(self._system._impl.mesh_convex):
             scale = jnp.stack([radii[i], radii[i], heights[i] / 2.0])
-            axes = jnp.asarray(self._mesh_axes[i], scale.dtype)
+            axes = jnp.asarray(self._mesh_axes[i], jnp.float32)
             transform = axes.T @ (scale[:, None] * axes)
             meshes.append(mesh.replace(vert=mesh.vert @ transform.T, face=mesh.face @ transform.T))
         return tuple(meshes)

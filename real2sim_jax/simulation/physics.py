@@ -7,7 +7,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jax
@@ -19,7 +18,6 @@ from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.simulation.host_call import HostCall
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
 from real2sim_jax.types import Array
@@ -94,12 +92,7 @@ class Physics(ABC):
 def make_physics(name: str, objects: int) -> Physics:
     """Return a back end by name for one or two objects; UserError as from `check_physics`."""
     check_physics(name)
-    return _batch_physics(objects) if name == "batch" else MjxPhysics(objects)
-
-
-@cache
-def _batch_physics(objects: int) -> "BatchPhysics":
-    return BatchPhysics(objects)
+    return BatchPhysics(objects) if name == "batch" else MjxPhysics(objects)
 
 
 def check_physics(name: str) -> None:
@@ -121,30 +114,28 @@ class BatchPhysics(Physics):
 
     name = "batch"
 
-    def __init__(self, objects: int, model: mujoco.MjModel | None = None, name: str = "real2sim_batch"):
-        """model: the scene, of cylinders if none is given; name: as HostCall has it, without the objects."""
-        super().__init__(objects, model or build_model(objects, "cylinder"))
+    def __init__(self, objects: int):
+        super().__init__(objects, build_model(objects, "cylinder"))
         self._batches: dict[int, Batch] = {}
         self._lock = threading.Lock()
         self.clock: Clock = Clock()
-        self._call = HostCall(f"{name}_{objects}", self._host_step)
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32), state)
         inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
-        before = jax.tree.leaves(state)
-        shapes = [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in before]
-        return PhysicsState(*self._call(shapes, *before, ctrl, *jax.tree.leaves(properties), inertia))
+        inputs = (state, ctrl, properties, inertia)
+        return jax.pure_callback(self._host_step, shapes, *inputs, vmap_method="broadcast_all")
 
-    def _host_step(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        lead = arrays[0].shape[:-1]
+    def _host_step(self, state: PhysicsState, *inputs: Any) -> PhysicsState:
+        lead = state.qpos.shape[:-1]
         count = int(np.prod(lead))
-        flat = [array.reshape(count, *array.shape[len(lead) :]) for array in arrays]
+        flat = jax.tree.map(lambda x: np.asarray(x).reshape(count, *np.shape(x)[len(lead) :]), (state, *inputs))
         with self._lock:
             started = time.perf_counter()
-            after = self._run(self._batch(count), PhysicsState(*flat[:3]), flat[3], Properties(*flat[4:-1]), flat[-1])
+            result = self._run(self._batch(count), *flat)
             self.clock.count(started)
-        return [array.astype(np.float32).reshape(*lead, array.shape[-1]) for array in after]
+        return PhysicsState(*(x.astype(np.float32).reshape(*lead, x.shape[-1]) for x in result))
 
     def _batch(self, count: int) -> Batch:
         if count not in self._batches:
@@ -197,9 +188,9 @@ class MjxPhysics(Physics):
         mend_line_search()
         super().__init__(objects, build_model(objects, "prism"))
         self._mjx = mjx
+        self._system = mjx.put_model(self.model)
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
         self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
-        self._system = mjx.put_model(self.model)
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""

@@ -124,9 +124,9 @@ class PrismBatch(BatchPhysics):
     """The C engine on the prism that MJX has in place of the cylinder, of one size."""
 
     def __init__(self, height, radius):
+        super().__init__(1)
         mesh, scaled = '<mesh name="moved"', f'<mesh name="moved" scale="{radius} {radius} {height / 2}"'
-        model = mujoco.MjModel.from_xml_string(scene_xml(1, "prism").replace(mesh, scaled))
-        super().__init__(1, model, "real2sim_prism")
+        self.model = mujoco.MjModel.from_xml_string(scene_xml(1, "prism").replace(mesh, scaled))
 
     def _set_properties(self, batch, properties, inertia):
         batch.expand("body_inertia")[:, self._bodies] = inertia

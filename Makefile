@@ -36,7 +36,7 @@ export JAX_PLATFORMS ?= cpu
 endif
 
 comma := ,
-EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(if $(RAY),ray)))
+EXTRAS := $(subst $() $(),$(comma),$(strip $(filter gpu tpu,$(DEVICE)) $(filter warp,$(PHYSICS)) $(if $(RAY),ray)))
 INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
 DOCS_INSTALLED := $(VENV)/.installed-docs
@@ -76,7 +76,7 @@ help: ## list targets and variables
 	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS [$(VIDEO)]"
 	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO, or the file that 'make annotate' saves [$(PROMPT)]"
 	@echo "  CHECKPOINT weights of Segment Anything for VIDEO: see docs/own_videos.md [$(CHECKPOINT)]"
-	@echo "  PHYSICS    batch (CPU) or mjx (any device); warp is refused until it exists [$(PHYSICS)]"
+	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$(PHYSICS)]"
 	@echo "  RUNS       folder of all results [$(RUNS)]"
 	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
@@ -132,19 +132,21 @@ skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the 
 arm: $(INSTALLED) ## success of the kept policies through the simulated arm, on the published start states of SPECS
 	@$(BIN)/python experiments/robot/arm_success.py $(addprefix --spec ,$(wildcard $(addsuffix /easy.csv,$(SPECS))))
 
-back-ends: $(INSTALLED) ## do the kept policies work on another physics engine?
+back-ends: $(INSTALLED) ## do the kept policies work on the other physics engines?
+	@$(PIP) -e ".[warp]"
 	@$(BIN)/python experiments/skills/back_ends.py --runs $(RUNS)
 
 sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: resumable
 	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) $(if $(filter-out all,$(ACTION)),--actions $(ACTION)) \
-	  $(addprefix --seeds ,$(SEEDS)) $(if $(filter-out cpu,$(DEVICE)),--physics mjx)
+	  $(addprefix --seeds ,$(SEEDS)) $(if $(filter-out cpu,$(DEVICE)),--physics $(PHYSICS:batch=mjx))
 
 studies-quick: $(INSTALLED) ## the reduced version of STUDIES, less than 90 minutes on two cores: resumable
 	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) --quick
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
-	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
-	@for script in experiments/speed/*.py; do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
+	@$(PIP) -e ".[speed,warp]" || echo "without DEODR: its column stays empty" >&2
+	@$(BIN)/python experiments/speed/training.py --runs $(RUNS) --device $(DEVICE)
+	@for script in population rendering robot; do $(BIN)/python experiments/speed/$$script.py --runs $(RUNS) || exit 1; done
 
 profile: $(INSTALLED) ## where the time of a few training iterations of ACTION goes; a trace in RUNS/profile
 	@$(BIN)/real2sim profile --action $(ACTION) --runs $(RUNS) --physics $(PHYSICS)

@@ -1,12 +1,13 @@
 """Control steps per second of the whole training loop, beside the tools that one would take otherwise.
 
-    python experiments/speed/training.py [--iterations 3] [--runs runs]
+    python experiments/speed/training.py [--iterations 3] [--runs runs] [--device gpu]
 
-ours: PPO as one program on MuJoCo's C engine (`batch`), 512 to 2048 environments. mjx: the same program on MuJoCo's JAX
-engine, as many environments as finish in reasonable time on a CPU. stable_baselines3: its PPO with networks, epochs and
-minibatches like ours in 8 of the same environments, which one jitted call steps; left out where it is not installed
-(extra `sb3`). gymnasium: the same 8 environments stepped from Python by random actions, without any learning. One
-process each; compilation is timed apart; a rate is the best iteration's. Results go to RUNS/speed/training.json.
+ours: PPO as one program on MuJoCo's C engine (`batch`), 512 to 2048 environments. mjx, warp: the same program on
+MuJoCo's JAX and Warp engines (extra `warp`), as many environments as finish in reasonable time on a CPU, 1024 to 16384
+on an accelerator. stable_baselines3: its PPO with networks, epochs and minibatches like ours in 8 of the same
+environments, which one jitted call steps; left out where it is not installed (extra `sb3`). gymnasium: the same 8
+environments stepped from Python by random actions, without any learning. One process each; compilation is timed apart;
+a rate is the best iteration's. Results go to RUNS/speed/training.json.
 """
 
 import argparse
@@ -30,25 +31,33 @@ from real2sim_jax.learning.ppo import PPOConfig
 from real2sim_jax.learning.train import TrainConfig
 from real2sim_jax.learning.trial import Trial, made_up_env
 from real2sim_jax.simulation.env import EPISODE_STEPS
+from real2sim_jax.simulation.physics import BACKENDS
 
 ACTION = "pick_up"
 ANEW = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
 """Every program is compiled, whatever an earlier measurement has left."""
-SETUPS = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("stable_baselines3", 8), ("gymnasium", 8))
+ON_CPU = (("ours", 512), ("ours", 1024), ("ours", 2048), ("mjx", 64), ("warp", 64))
+SETUPS = {
+    "cpu": (*ON_CPU, ("stable_baselines3", 8), ("gymnasium", 8)),
+    "gpu": tuple((engine, 2**power) for engine in ("mjx", "warp") for power in range(10, 15)),
+    "tpu": tuple(("mjx", 2**power) for power in range(10, 15)),
+}
+"""Name and number of environments, by what computes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=3, help="timed iterations of each [3]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
+    parser.add_argument("--device", choices=list(SETUPS), default="cpu", help="what computes [cpu]")
     parser.add_argument("--only", nargs=2, metavar=("NAME", "ENVS"), help="one setup, printed as JSON")
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measured(options.only[0], int(options.only[1]), options.iterations)))
         return
     rows = []
-    for name, envs in SETUPS:
-        if name == "stable_baselines3" and find_spec(name) is None:
+    for name, envs in SETUPS[options.device]:
+        if name in ("stable_baselines3", "warp") and find_spec(name) is None:
             print(f"{name} is not installed: its row stays away", file=sys.stderr)
             continue
         words = ["--only", name, str(envs), "--iterations", str(options.iterations)]
@@ -57,7 +66,8 @@ def main() -> None:
         )
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     write_json(options.runs / "speed" / "training.json", rows)
-    best = max(row["steps_per_s"] for row in rows if row["name"] == "ours")
+    # On an accelerator every engine is ours: each is compared with the fastest.
+    best = max(row["steps_per_s"] for row in rows if row["name"] == "ours" or options.device != "cpu")
     columns = ("who", "environments", "steps/s", "ours / theirs", "compilation s", "peak memory MB")
     Console().table("training: control steps per second", columns, [printed(row, best) for row in rows])
 
@@ -69,7 +79,7 @@ def printed(row: dict[str, Any], best: float) -> tuple[str, ...]:
 
 
 def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
-    config = TrainConfig(physics="mjx" if name == "mjx" else "batch", ppo=PPOConfig(envs=envs))
+    config = TrainConfig(physics=name if name in BACKENDS else "batch", ppo=PPOConfig(envs=envs))
     action, started = action_named(ACTION), time.perf_counter()
     if name == "gymnasium":
         iterate = gymnasium_steps(made_up_env(action, config)[0], envs)

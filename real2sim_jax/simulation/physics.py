@@ -1,12 +1,14 @@
 """Physics back ends: one stateless step of the scene, as a jittable and vmappable function.
 
-`batch` runs MuJoCo's C engine on all cores (CPU default), `mjx` MuJoCo's JAX engine (GPU, TPU).
+`batch` runs MuJoCo's C engine on all cores (CPU default), `mjx` MuJoCo's JAX engine (GPU, TPU), `warp` its Warp engine
+(NVIDIA GPU).
 """
 
 import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import jax
@@ -17,7 +19,6 @@ from flax import struct
 from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.robot.rotations import matrix_from_wxyz
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
 from real2sim_jax.types import Array
@@ -92,15 +93,26 @@ class Physics(ABC):
 def make_physics(name: str, objects: int) -> Physics:
     """Return a back end by name for one or two objects; UserError as from `check_physics`."""
     check_physics(name)
-    return BatchPhysics(objects) if name == "batch" else MjxPhysics(objects)
+    if name == "batch":
+        return BatchPhysics(objects)
+    from real2sim_jax.simulation import mjx_physics
+
+    return mjx_physics.MjxPhysics(objects) if name == "mjx" else mjx_physics.WarpPhysics(objects)
 
 
 def check_physics(name: str) -> None:
     """Raise UserError when there is no back end of that name here."""
-    if name == "warp":
-        raise UserError("physics 'warp' is not available in this version; use 'mjx' on an accelerator or 'batch'")
     if name not in BACKENDS:
         raise UserError(f"unknown physics {name!r}: expected one of {', '.join(BACKENDS)}")
+    if name != "warp":
+        return
+    if find_spec("warp") is None:
+        raise UserError("physics 'warp' needs the package warp-lang: pip install 'real2sim-jax[warp]'")
+    if jax.default_backend() not in ("gpu", "cpu"):
+        raise UserError(f"physics 'warp' needs an NVIDIA GPU, not a {jax.default_backend()}: use 'mjx'")
+    if jax.device_count() > 1:
+        # All worlds go into one call, so that each device would compute all.
+        raise UserError(f"physics 'warp' uses one of {jax.device_count()} devices: choose it by CUDA_VISIBLE_DEVICES")
 
 
 def cylinder_inertia(mass: Array, radii: Array, heights: Array) -> Array:
@@ -173,52 +185,3 @@ class BatchPhysics(Physics):
             batch.expand("pair_friction")[:, pairs, :2] = friction[:, None, None]
         limits = np.asarray(properties.grip_force)[:, None] * np.array([-1.0, 1.0])
         batch.expand("actuator_forcerange")[:] = limits[:, None]
-
-
-class MjxPhysics(Physics):
-    """MuJoCo's JAX engine; cylinders are 12-sided prisms there."""
-
-    name = "mjx"
-
-    def __init__(self, objects: int):
-        from mujoco import mjx
-
-        from real2sim_jax.simulation.mjx_solver import mend_line_search
-
-        mend_line_search()
-        super().__init__(objects, build_model(objects, "prism"))
-        self._mjx = mjx
-        self._system = mjx.put_model(self.model)
-        # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
-        self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
-
-    def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
-        """See Physics.step."""
-        system = self._with(properties)
-        data = self._mjx.make_data(system)
-        data = data.replace(qpos=state.qpos, qvel=state.qvel, qacc_warmstart=state.warmstart, ctrl=ctrl)
-        data, _ = jax.lax.scan(lambda d, _: (self._mjx.step(system, d), None), data, length=SUBSTEPS)
-        return PhysicsState(qpos=data.qpos, qvel=data.qvel, warmstart=data.qacc_warmstart)
-
-    def _with(self, properties: Properties) -> Any:
-        system, bodies = self._system, self._bodies
-        inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
-        friction = jnp.where(self._on_table, properties.table_friction, properties.finger_friction)
-        changed = {
-            "body_inertia": system.body_inertia.at[bodies].set(inertia),
-            "body_mass": system.body_mass.at[bodies].set(properties.mass),
-            "body_subtreemass": system.body_subtreemass.at[bodies].set(properties.mass),
-            "pair_friction": system.pair_friction.at[:, :2].set(friction[:, None]),
-            "actuator_forcerange": jnp.tile(properties.grip_force * jnp.array([-1.0, 1.0]), (2, 1)),
-            "_impl.mesh_convex": self._meshes(properties.radii, properties.heights),
-        }
-        return system.tree_replace(changed)
-
-    def _meshes(self, radii: Array, heights: Array) -> tuple[Any, ...]:
-        meshes = []
-        for i, mesh in enumerate(self._system._impl.mesh_convex):
-            scale = jnp.stack([radii[i], radii[i], heights[i] / 2.0])
-            axes = jnp.asarray(self._mesh_axes[i], jnp.float32)
-            transform = axes.T @ (scale[:, None] * axes)
-            meshes.append(mesh.replace(vert=mesh.vert @ transform.T, face=mesh.face @ transform.T))
-        return tuple(meshes)

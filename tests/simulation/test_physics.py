@@ -68,9 +68,10 @@ def test_a_held_object_follows_every_motion_of_the_hand(carrying):
     assert np.abs(in_hand(qpos)).max() < 0.003
 
 
-def test_mjx_holds_an_object_beside_another_one():
-    # Without the mend of its line search the object slips by 4 mm here.
-    env = ManipulationEnv(action_named("put_onto"), None, make_physics("mjx", 2))
+@pytest.mark.parametrize("engine", ["mjx", "warp"])
+def test_other_engines_hold_an_object_beside_another_one(engine):
+    # Without the mend of MJX's line search the object slips by 4 mm here.
+    env = ManipulationEnv(action_named("put_onto"), None, make_physics(engine, 2))
     shaken = to_and_fro(24, slice(0, 2), 0.3).at[:, 6].set(-1.0)
     qpos = np.asarray(rollout(env, held([0.07]), shaken).pipeline_state.qpos)
     assert np.abs(in_hand(qpos)).max() < 0.003
@@ -148,19 +149,22 @@ def carried_and_placed():
     return jnp.stack([across * 0.075 / 0.3, zero, rise * 0.1 / 0.3, zero, zero, zero, grip], axis=-1)
 
 
-def test_mjx_agrees_with_the_c_engine():
+def test_the_engines_agree():
     action = action_named("push_left_to_right")
     size = (0.08, 0.045)
-    engines = [make_physics("batch", 1), PrismBatch(*size), make_physics("mjx", 1)]
+    engines = [make_physics("batch", 1), PrismBatch(*size), make_physics("mjx", 1), make_physics("warp", 1)]
     envs = [ManipulationEnv(action, None, engine) for engine in engines]
     states = [rollout(env, nominal([size]), carried_and_placed()).pipeline_state for env in envs]
-    cylinder, prism, mjx = (np.asarray(state.qpos)[:, 0] for state in states)
+    cylinder, prism, mjx, warp = (np.asarray(state.qpos)[:, 0] for state in states)
     # The object was carried as told, and stands.
     np.testing.assert_allclose(cylinder[-1, 9:12], [0.15, 0.0, 0.04], atol=0.005)
     # The gripper moves freely: the first second to 1e-4 m. The same shape ends within 5 mm, another within 1 cm.
     np.testing.assert_allclose(cylinder[:12, :3], mjx[:12, :3], atol=1e-4)
+    np.testing.assert_allclose(cylinder[:12, :3], warp[:12, :3], atol=1e-4)
     np.testing.assert_allclose(prism[-1, 9:12], mjx[-1, 9:12], atol=0.005)
     np.testing.assert_allclose(cylinder[-1, 9:12], mjx[-1, 9:12], atol=0.01)
+    # Warp has cylinders, as the C engine.
+    np.testing.assert_allclose(cylinder[-1, 9:12], warp[-1, 9:12], atol=5e-4)
 
 
 def test_a_diverged_simulation_is_frozen_and_does_not_harm_its_neighbours(env):
@@ -171,6 +175,37 @@ def test_a_diverged_simulation_is_frozen_and_does_not_harm_its_neighbours(env):
     np.testing.assert_array_equal(after.info["episode"].alive, [0.0, 1.0])
     assert np.isfinite(after.pipeline_state.qpos).all()
     assert np.isfinite(after.reward).all() and after.reward[0] == 0.0
+
+
+def test_warp_computes_a_population_in_one_call():
+    """Worlds of two axes, as of agents and their environments, with objects and forces of their own."""
+    sizes = [[(0.07, 0.042), (0.1, 0.05)], [(0.05, 0.03), (0.08, 0.045)]]
+    starts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(nominal, sizes))
+    found = []
+    for engine in ("batch", "warp"):
+        env = ManipulationEnv(PICK_UP, None, make_physics(engine, 1))
+        state = jax.vmap(jax.vmap(env.reset_from))(starts)
+        broken = state.pipeline_state.replace(qvel=state.pipeline_state.qvel.at[1, 0, 8].set(jnp.nan))
+        state = state.replace(pipeline_state=broken)
+        for _ in range(3):
+            state = jax.jit(jax.vmap(jax.vmap(env.step, (0, None)), (0, None)))(state, jnp.zeros(7))
+        found.append((np.asarray(state.pipeline_state.qpos), state.info["episode"].alive))
+    (batch, alive), (warp, alive_too) = found
+    np.testing.assert_array_equal(alive, [[1.0, 1.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(alive, alive_too)
+    np.testing.assert_allclose(batch, warp, atol=1e-4)
+
+
+def test_warp_says_what_it_needs(monkeypatch):
+    monkeypatch.setattr("jax.device_count", lambda: 2)
+    with pytest.raises(UserError, match="CUDA_VISIBLE_DEVICES"):
+        make_physics("warp", 1)
+    monkeypatch.setattr("jax.default_backend", lambda: "tpu")
+    with pytest.raises(UserError, match="'warp' needs an NVIDIA GPU, not a tpu: use 'mjx'"):
+        make_physics("warp", 1)
+    monkeypatch.setattr("real2sim_jax.simulation.physics.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'real2sim-jax\[warp\]'"):
+        make_physics("warp", 1)
 
 
 def test_unknown_back_end():

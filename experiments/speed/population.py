@@ -90,10 +90,10 @@ def measured(name: str, ppo: PPO, agents: int) -> dict[str, Any]:
     keys = jax.random.split(jax.random.PRNGKey(0), agents)
     init = jax.jit(ppo.init)
     fresh = [init(key) for key in keys[:SINGLES]]
-    single = jax.jit(ppo.iterate)
+    single = ppo.compiled()
     one_s = min(trained(single, state, ppo.config.iterations)[0] for state in fresh)
     together = jax.jit(jax.vmap(ppo.init))(keys)
-    all_s, returns = trained(jax.jit(jax.vmap(ppo.iterate)), together, ppo.config.iterations)
+    all_s, returns = trained(ppo.compiled(members=True), together, ppo.config.iterations)
     return {
         "name": name,
         "agents": agents,

@@ -1,10 +1,11 @@
-"""Proximal policy optimisation (arXiv 1707.06347) as one jitted program.
+"""Proximal policy optimisation (arXiv 1707.06347) as one jitted program, or three around physics on the host.
 
 An iteration is a rollout of whole episodes in all environments, generalised advantages, and several epochs of
 minibatch updates; everything is scans over pure functions of the train state, so iterations can be scanned and
 train states vmapped (a population) or sharded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from brax.envs.base import State
 from brax.training.agents.ppo.losses import compute_gae
 from flax import struct
 from jax import Array
@@ -118,6 +120,20 @@ class Batch:
     weight: Array
 
 
+Iterate = Callable[[TrainState], tuple[TrainState, dict[str, Array]]]
+
+
+def _in_turn(begin: Callable, play: Callable, learn: Callable) -> Iterate:
+    """Return one iteration made of its three parts."""
+
+    def iterate(state: TrainState) -> tuple[TrainState, dict[str, Array]]:
+        rollout, metrics = play(state, begin(state))
+        state, losses = learn(state, rollout)
+        return state, metrics | losses
+
+    return iterate
+
+
 class PPO:
     """The learner of one environment; `init` and `iterate` are pure."""
 
@@ -143,26 +159,38 @@ class PPO:
 
     def iterate(self, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
         """Do one iteration; return the new state and scalar metrics."""
-        key, key_starts, key_shares, key_rollout, key_update = jax.random.split(state.key, 5)
-        difficulty = jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations), 0.0, 1.0)
-        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
-        shares = difficulty * jnp.sqrt(jax.random.uniform(key_shares, (self.config.envs,)))
-        rollout, metrics = self._rollout(state, key_starts, key_rollout, shares)
-        batch = self._targets(state, rollout)
-        seen = rollout.policy_obs, rollout.critic_obs
-        statistics = self.networks.update_statistics(state.statistics, *seen, rollout.weight)
-        # The updates use the statistics that the actions were drawn with: the first ratio must be one.
-        state, losses = self._update(state, batch, key_update)
-        state = state.replace(key=key, iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
-        return state, metrics | losses | {"train/difficulty": difficulty}
+        return _in_turn(self._begin, self._play, self._learn)(state)
 
-    def _rollout(self, state: TrainState, key_starts: Array, key: Array, shares: Array) -> tuple[Rollout, dict]:
-        env, n = self.env, self.config.envs
-        keys = jax.random.split(key_starts, (n, 2))
-        sigma = sigma_of(state.parameters)
-        first = self._spread(
+    def compiled(self, members: bool = False) -> Iterate:
+        """Return `iterate` compiled, for a stack of train states if there are several members.
+
+        It is one program. Where physics is called back it is three: jax keeps on disk only those that call nothing
+        back, and what comes before and after the episodes takes two thirds of the time that compilation takes.
+        """
+        each = jax.vmap if members else (lambda part: part)
+        if self.env.physics is None or self.env.physics.clock is None:
+            return jax.jit(each(self.iterate))
+        return _in_turn(*(jax.jit(each(part)) for part in (self._begin, self._play, self._learn)))
+
+    def _begin(self, state: TrainState) -> State:
+        """Start the episodes of an iteration."""
+        _, key, key_shares, _, _ = jax.random.split(state.key, 5)
+        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
+        shares = self._difficulty(state) * jnp.sqrt(jax.random.uniform(key_shares, (self.config.envs,)))
+        keys = jax.random.split(key, (self.config.envs, 2))
+        env = self.env
+        return self._spread(
             jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(keys, shares)
         )
+
+    def _difficulty(self, state: TrainState) -> Array:
+        return jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations), 0.0, 1.0)
+
+    def _play(self, state: TrainState, first: State) -> tuple[Rollout, dict[str, Array]]:
+        """Play the episodes to their end."""
+        env, n = self.env, self.config.envs
+        key = jax.random.split(state.key, 5)[3]
+        sigma = sigma_of(state.parameters)
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
             before, alive = carry
@@ -186,6 +214,18 @@ class PPO:
             return first
         mesh = Mesh(np.array(jax.devices()), ("environments",))
         return jax.lax.with_sharding_constraint(first, NamedSharding(mesh, PartitionSpec("environments")))
+
+    def _learn(self, state: TrainState, rollout: Rollout) -> tuple[TrainState, dict[str, Array]]:
+        """Learn from the episodes."""
+        key, _, _, _, key_update = jax.random.split(state.key, 5)
+        batch = self._targets(state, rollout)
+        seen = rollout.policy_obs, rollout.critic_obs
+        statistics = self.networks.update_statistics(state.statistics, *seen, rollout.weight)
+        difficulty = self._difficulty(state)
+        # The updates use the statistics that the actions were drawn with: the first ratio must be one.
+        state, losses = self._update(state, batch, key_update)
+        state = state.replace(key=key, iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
+        return state, losses | {"train/difficulty": difficulty}
 
     def _targets(self, state: TrainState, rollout: Rollout) -> Batch:
         critic_inputs = self.networks.critic_inputs(state.statistics, rollout.critic_obs)

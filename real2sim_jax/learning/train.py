@@ -165,7 +165,7 @@ def _loop(
 ) -> tuple[list[TrainState], bool]:
     """Iterate to the end or until stopped; return the last states, saved, and whether the end was reached."""
     alone = len(states) == 1
-    iterate = jax.jit(ppo.iterate if alone else jax.vmap(ppo.iterate))
+    iterate = ppo.compiled(members=not alone)
     together = states[0] if alone else stack(states)
     apart = (lambda tree: [tree]) if alone else unstack
     per_iteration = config.ppo.envs * EPISODE_STEPS

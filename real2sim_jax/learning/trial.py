@@ -22,12 +22,12 @@ def made_up_env(action: Action, config: TrainConfig) -> tuple[ManipulationEnv, D
 
 
 class Trial:
-    """The jitted iteration of a configuration and its train state."""
+    """The compiled iteration of a configuration and its train state."""
 
     def __init__(self, action: Action, config: TrainConfig):
         env, demos = made_up_env(action, config)
         ppo = make_ppo(env, demos, config.ppo)
-        self._iterate = jax.jit(ppo.iterate)
+        self._iterate = ppo.compiled()
         self._state = jax.jit(ppo.init)(jax.random.PRNGKey(config.seed))
 
     def iterate(self) -> float:

@@ -37,7 +37,6 @@ class Film:
             q, base = np.array([data.joint(name).qpos[0] for name in JOINTS]), data.body("base")
             solids += self.looks.solids(q, base.xpos, base.xquat)
         canvas = Canvas(self.view)
-        canvas.table()
         for solid in solids:
             canvas.shadow(solid)
         for solid in solids:

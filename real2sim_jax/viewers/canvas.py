@@ -1,7 +1,7 @@
 """Shaded convex solids on a table, drawn in software: pictures where there is no OpenGL."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ BACKGROUND: Colour = (250, 250, 252)
 TABLE: Colour = (232, 228, 220)
 GRID: Colour = (205, 199, 188)
 SHADOW: Colour = (186, 181, 172)
+REACH, SPACING = 0.5, 0.1
+"""Of the table around the origin and of its grid, m."""
 OVERSAMPLING = 2
 _LIGHT = np.array([-0.35, -0.55, 0.76])
 _LIGHT_SLOPE = _LIGHT[:2] / _LIGHT[2]
@@ -83,30 +85,21 @@ def placed(solid: Solid, position: np.ndarray, wxyz: np.ndarray) -> Solid:
 
 @dataclass
 class Canvas:
-    """One picture in the making, with a depth for every pixel."""
+    """One picture of the table in the making, with a depth for every pixel."""
 
     view: View
     image: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
 
     def __post_init__(self):
-        width, height = (OVERSAMPLING * length for length in self.view.size)
-        self.image = np.full((height, width, 3), BACKGROUND, np.uint8)
-        self.inverse_depth = np.zeros((height, width), np.float32)
-
-    def table(self, reach: float = 0.5, spacing: float = 0.1) -> None:
-        """Draw the table around the origin with a grid; lengths in m."""
-        corners = reach * np.array([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], float)
-        cv2.fillConvexPoly(self.image, self._rounded(corners), TABLE, cv2.LINE_AA)
-        for at in np.arange(-reach, reach + spacing / 2, spacing):
-            self.line(np.array([(at, -reach, 0), (at, reach, 0)]), GRID, 1.0)
-            self.line(np.array([(-reach, at, 0), (reach, at, 0)]), GRID, 1.0)
+        self.image = _table(self.view).copy()
+        self.inverse_depth = np.zeros(self.image.shape[:2], np.float32)
 
     def shadow(self, solid: Solid) -> None:
         """Draw the solid's shadow on the table."""
         points = np.concatenate(solid.faces)
         fallen = points[:, :2] - np.maximum(points[:, 2:], 0.0) * _LIGHT_SLOPE
-        pixels = self._rounded(np.column_stack([fallen, np.zeros(len(fallen))]))
+        pixels = _rounded(self.view, np.column_stack([fallen, np.zeros(len(fallen))]))
         cv2.fillConvexPoly(self.image, cv2.convexHull(pixels), SHADOW, cv2.LINE_AA)
 
     def solid(self, solid: Solid) -> None:
@@ -115,24 +108,30 @@ class Canvas:
         normals = np.cross(second - first, third - second)
         normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
         visible = ((np.asarray(self.view.eye) - first) * normals).sum(axis=-1) > 0.0
+        lengths = np.cumsum([len(face) for face in solid.faces])[:-1]
+        pixels = np.split(_rounded(self.view, np.concatenate(solid.faces)), lengths)
+        shades = 0.62 + 0.38 * np.maximum(0.0, normals @ _LIGHT)
+        turned = normals @ self.view.rotation.T
+        planes = turned / (turned * self.view.in_camera(first)).sum(axis=-1, keepdims=True)
         for index in np.flatnonzero(visible):
-            self._face(solid.faces[index], normals[index], solid.colour, solid.outlined[index])
+            colours = np.outer((0.0, shades[index], 0.55 * shades[index]), solid.colour).astype(np.uint8)
+            self._face(pixels[index], planes[index], colours, solid.outlined[index])
 
     def line(self, points: np.ndarray, colour: Colour, width: float) -> None:
         """Draw a line through world points (N, 3) over everything so far; width in px of the finished picture."""
-        cv2.polylines(self.image, [self._rounded(points)], False, colour, round(OVERSAMPLING * width), cv2.LINE_AA)
+        _line(self.image, self.view, points, colour, width)
 
     def dot(self, point: np.ndarray, colour: Colour, radius: float) -> None:
         """Draw a dot at a world point (3,) over everything so far; radius in px of the finished picture."""
-        (x, y), size = self._rounded(point[None])[0], round(OVERSAMPLING * radius)
+        (x, y), size = _rounded(self.view, point[None])[0], round(OVERSAMPLING * radius)
         cv2.circle(self.image, (int(x), int(y)), size, colour, -1, cv2.LINE_AA)
 
     def finished(self) -> np.ndarray:
         """Return the picture (H, W, 3) uint8."""
         return cv2.resize(self.image, self.view.size, interpolation=cv2.INTER_AREA)
 
-    def _face(self, points: np.ndarray, normal: np.ndarray, colour: Colour, outlined: bool) -> None:
-        pixels = self._rounded(points)
+    def _face(self, pixels: np.ndarray, plane: np.ndarray, colours: np.ndarray, outlined: bool) -> None:
+        """Draw a face at pixels (n, 2); colours (3, 3) of nothing, its inside and its outline."""
         left, top = np.maximum(pixels.min(axis=0), 0)
         right, bottom = np.minimum(pixels.max(axis=0) + 1, self.image.shape[1::-1])
         if left >= right or top >= bottom:
@@ -142,27 +141,41 @@ class Canvas:
         cv2.fillConvexPoly(mask, pixels - (left, top), 1)
         if outlined:
             cv2.polylines(mask, [pixels - (left, top)], True, 2, OVERSAMPLING)
-        depth = self._plane(points[0], normal, np.arange(left, right), np.arange(top, bottom))
+        depth = self._depth(plane, np.arange(left, right), np.arange(top, bottom))
         # An edge belongs to two faces and to whatever touches it: drawn a little nearer, it is never half hidden.
-        depth = np.where(mask == 2, 1.002 * depth, depth)
+        np.multiply(depth, 1.002, out=depth, where=mask == 2)
         nearer = (mask > 0) & (depth > self.inverse_depth[window])
-        shade = 0.62 + 0.38 * max(0.0, float(normal @ _LIGHT))
-        shades = np.outer((0.0, shade, 0.55 * shade), colour).astype(np.uint8)
-        self.image[window][nearer] = shades[mask[nearer]]
-        self.inverse_depth[window][nearer] = depth[nearer]
+        np.copyto(self.inverse_depth[window], depth, where=nearer)
+        np.copyto(self.image[window], colours[mask], where=nearer[..., None])
 
-    def _plane(self, point: np.ndarray, normal: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """1 / depth of a plane at pixels: it is linear in them, n . ray / n . point in camera axes."""
-        n, p = self.view.rotation @ normal, self.view.in_camera(point[None])[0]
+    def _depth(self, plane: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """1 / depth at pixels, linear in them: `plane` is n / n . point, in camera axes."""
         height, width = self.image.shape[:2]
         focal = OVERSAMPLING * self.view.focal
-        x, y = (columns - width / 2) / focal, (rows - height / 2) / focal
-        return ((n[0] * x)[None, :] + (n[1] * y)[:, None] + n[2]) / (n @ p)
+        x, y = plane[0] * (columns - width / 2) / focal, plane[1] * (rows - height / 2) / focal + plane[2]
+        return (x[None, :] + y[:, None]).astype(np.float32)
 
-    def _rounded(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (N, 2) int32 of world points (N, 3)."""
-        camera = self.view.in_camera(np.asarray(points, float))
-        depth = np.maximum(camera[:, 2:], 0.05)
-        height, width = self.image.shape[:2]
-        pixels = OVERSAMPLING * self.view.focal * camera[:, :2] / depth + (width / 2, height / 2)
-        return np.round(np.clip(np.nan_to_num(pixels), -2e4, 2e4)).astype(np.int32)
+
+@lru_cache(maxsize=16)
+def _table(view: View) -> np.ndarray:
+    """The empty table with its grid, oversampled; to be copied."""
+    width, height = (OVERSAMPLING * length for length in view.size)
+    image = np.full((height, width, 3), BACKGROUND, np.uint8)
+    corners = REACH * np.array([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], float)
+    cv2.fillConvexPoly(image, _rounded(view, corners), TABLE, cv2.LINE_AA)
+    for at in np.arange(-REACH, REACH + SPACING / 2, SPACING):
+        _line(image, view, np.array([(at, -REACH, 0), (at, REACH, 0)]), GRID, 1.0)
+        _line(image, view, np.array([(-REACH, at, 0), (REACH, at, 0)]), GRID, 1.0)
+    return image
+
+
+def _line(image: np.ndarray, view: View, points: np.ndarray, colour: Colour, width: float) -> None:
+    cv2.polylines(image, [_rounded(view, points)], False, colour, round(OVERSAMPLING * width), cv2.LINE_AA)
+
+
+def _rounded(view: View, points: np.ndarray) -> np.ndarray:
+    """Pixels (N, 2) int32 of world points (N, 3) in the oversampled picture."""
+    camera = view.in_camera(np.asarray(points, float))
+    depth = np.maximum(camera[:, 2:], 0.05)
+    pixels = OVERSAMPLING * (view.focal * camera[:, :2] / depth + np.array(view.size) / 2)
+    return np.round(np.clip(np.nan_to_num(pixels), -2e4, 2e4)).astype(np.int32)

@@ -103,6 +103,8 @@ def save_study_plot(path: str | Path, panels: Mapping[str, Mapping[str, Mapping[
     panels: by action, condition and set of start states, the rate of all episodes and then those of the seeds.
     """
     figure, axes = _panels(len(panels))
+    # Names of conditions are of any length.
+    figure.set_layout_engine("constrained")
     for axis, (action, conditions) in zip(axes, panels.items(), strict=False):
         for place, series in enumerate(conditions.values()):
             _rate_bars(axis, place, series)
@@ -159,12 +161,15 @@ def _success_panel(axis: Axes, column: np.ndarray, report: Report) -> None:
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """A figure with at least `count` axes, the superfluous ones hidden."""
+    """A figure with at least `count` axes and room for a title, the superfluous axes hidden."""
     across = min(4, max(1, count))
     down = -(-count // across)
+    width, height = 4.2 * across, 2.7 * down + 0.5
     # Figure and not pyplot: no global state, no window, and no figure that stays in memory.
-    figure = Figure(figsize=(4.2 * across, 2.7 * down + 0.5), layout="constrained")
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
+    # Margins in inches, which cost nothing: to find them, matplotlib would draw everything twice.
+    figure.subplots_adjust(0.65 / width, 0.5 / height, 1 - 0.15 / width, 1 - 0.75 / height, 0.7 / 3.5, 0.8 / 1.9)
     axes = list(figure.subplots(down, across, squeeze=False).ravel())
     for axis in axes[:count]:
         axis.grid(alpha=0.25)

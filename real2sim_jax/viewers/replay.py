@@ -73,7 +73,6 @@ def _views(reach: float) -> tuple[View, View]:
 
 def _picture(view: View, solids: list[Solid], way: np.ndarray, i: int) -> np.ndarray:
     canvas = Canvas(view)
-    canvas.table()
     for solid in solids:
         canvas.shadow(solid)
     for solid in solids:

@@ -90,7 +90,6 @@ def _frame(trajectory: Trajectory, action: Action, demonstration: Demonstration 
 
 def _picture(view: View, solids: list[Solid], demonstration: Demonstration | None, time: float) -> np.ndarray:
     canvas = Canvas(view)
-    canvas.table()
     for solid in solids:
         canvas.shadow(solid)
     for solid in solids:

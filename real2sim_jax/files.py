@@ -97,7 +97,8 @@ def file_hash(path: str | Path) -> str:
 def versions() -> dict[str, str]:
     """Versions of this package and of those that shape its numbers."""
     found = {}
-    for name in ("real2sim-jax", "jax", "jaxlib", "flax", "optax", "brax", "mujoco", "mujoco-mjx", "numpy"):
+    packages = "real2sim-jax jax jaxlib flax optax brax mujoco mujoco-mjx warp-lang numpy"
+    for name in packages.split():
         try:
             found[name] = version(name)
         except PackageNotFoundError:

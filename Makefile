@@ -147,7 +147,7 @@ speed: $(INSTALLED) ## how fast the parts are, beside other programs; results be
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@$(PIP) -e ".[warp]" || echo "without Warp: its row stays away" >&2
 	@$(BIN)/python experiments/speed/training.py --runs $(RUNS) --device $(DEVICE)
-	@for script in population rendering robot; do $(BIN)/python experiments/speed/$$script.py --runs $(RUNS) || exit 1; done
+	@for script in $(filter-out %/training.py,$(wildcard experiments/speed/*.py)); do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
 
 profile: $(INSTALLED) ## where the time of a few training iterations of ACTION goes; a trace in RUNS/profile
 	@$(BIN)/real2sim profile --action $(ACTION) --runs $(RUNS) --physics $(PHYSICS)

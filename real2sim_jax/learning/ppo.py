@@ -120,6 +120,12 @@ class Batch:
     weight: Array
 
 
+def _keys(state: TrainState) -> dict[str, Array]:
+    """Random keys by what an iteration draws from them, and the key of the following one."""
+    names = ("following", "starts", "shares", "actions", "updates")
+    return dict(zip(names, jax.random.split(state.key, len(names)), strict=True))
+
+
 Iterate = Callable[[TrainState], tuple[TrainState, dict[str, Array]]]
 
 
@@ -164,8 +170,7 @@ class PPO:
     def compiled(self, members: bool = False) -> Iterate:
         """Return `iterate` compiled, for a stack of train states if there are several members.
 
-        It is one program. Where physics is called back it is three: jax keeps on disk only those that call nothing
-        back, and what comes before and after the episodes takes two thirds of the time that compilation takes.
+        It is one program, or three where physics is called back: jax keeps on disk only those that call nothing back.
         """
         each = jax.vmap if members else (lambda part: part)
         if self.env.physics is None or self.env.physics.clock is None:
@@ -174,13 +179,12 @@ class PPO:
 
     def _begin(self, state: TrainState) -> State:
         """Start the episodes of an iteration."""
-        _, key, key_shares, _, _ = jax.random.split(state.key, 5)
+        env, keys = self.env, _keys(state)
         # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
-        shares = self._difficulty(state) * jnp.sqrt(jax.random.uniform(key_shares, (self.config.envs,)))
-        keys = jax.random.split(key, (self.config.envs, 2))
-        env = self.env
+        shares = self._difficulty(state) * jnp.sqrt(jax.random.uniform(keys["shares"], (self.config.envs,)))
+        starts = jax.random.split(keys["starts"], (self.config.envs, 2))
         return self._spread(
-            jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(keys, shares)
+            jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(starts, shares)
         )
 
     def _difficulty(self, state: TrainState) -> Array:
@@ -189,8 +193,8 @@ class PPO:
     def _play(self, state: TrainState, first: State) -> tuple[Rollout, dict[str, Array]]:
         """Play the episodes to their end."""
         env, n = self.env, self.config.envs
-        key = jax.random.split(state.key, 5)[3]
         sigma = sigma_of(state.parameters)
+        keys = jax.random.split(_keys(state)["actions"], EPISODE_STEPS)
 
         def step(carry: Any, key_step: Array) -> tuple[Any, Any]:
             before, alive = carry
@@ -202,7 +206,7 @@ class PPO:
             record = Rollout(before.obs["policy"], before.obs["critic"], raw, likely, after.reward, alive, after.done)
             return (after, 1.0 - after.done), (record, after.metrics)
 
-        (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), jax.random.split(key, EPISODE_STEPS))
+        (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), keys)
         means = {f"reward/{name}": value.mean() for name, value in metrics.items()}
         returns = rollout.reward.sum(axis=0)
         means |= {"train/return": returns.mean(), "train/survived": last.info["episode"].alive.mean()}
@@ -217,14 +221,14 @@ class PPO:
 
     def _learn(self, state: TrainState, rollout: Rollout) -> tuple[TrainState, dict[str, Array]]:
         """Learn from the episodes."""
-        key, _, _, _, key_update = jax.random.split(state.key, 5)
+        keys = _keys(state)
         batch = self._targets(state, rollout)
         seen = rollout.policy_obs, rollout.critic_obs
         statistics = self.networks.update_statistics(state.statistics, *seen, rollout.weight)
         difficulty = self._difficulty(state)
         # The updates use the statistics that the actions were drawn with: the first ratio must be one.
-        state, losses = self._update(state, batch, key_update)
-        state = state.replace(key=key, iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
+        state, losses = self._update(state, batch, keys["updates"])
+        state = state.replace(key=keys["following"], iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
         return state, losses | {"train/difficulty": difficulty}
 
     def _targets(self, state: TrainState, rollout: Rollout) -> Batch:

@@ -110,12 +110,14 @@ class Canvas:
         visible = ((np.asarray(self.view.eye) - first) * normals).sum(axis=-1) > 0.0
         lengths = np.cumsum([len(face) for face in solid.faces])[:-1]
         pixels = np.split(_rounded(self.view, np.concatenate(solid.faces)), lengths)
-        shades = 0.62 + 0.38 * np.maximum(0.0, normals @ _LIGHT)
-        turned = normals @ self.view.rotation.T
-        planes = turned / (turned * self.view.in_camera(first)).sum(axis=-1, keepdims=True)
-        for index in np.flatnonzero(visible):
-            colours = np.outer((0.0, shades[index], 0.55 * shades[index]), solid.colour).astype(np.uint8)
-            self._face(pixels[index], planes[index], colours, solid.outlined[index])
+        # Of visible faces only: the plane of another may go through the camera, and n . point is nought then.
+        seen = np.flatnonzero(visible)
+        shades = 0.62 + 0.38 * np.maximum(0.0, normals[seen] @ _LIGHT)
+        turned = normals[seen] @ self.view.rotation.T
+        planes = turned / (turned * self.view.in_camera(first[seen])).sum(axis=-1, keepdims=True)
+        for index, shade, plane in zip(seen, shades, planes, strict=True):
+            colours = np.outer((0.0, shade, 0.55 * shade), solid.colour).astype(np.uint8)
+            self._face(pixels[index], plane, colours, solid.outlined[index])
 
     def line(self, points: np.ndarray, colour: Colour, width: float) -> None:
         """Draw a line through world points (N, 3) over everything so far; width in px of the finished picture."""

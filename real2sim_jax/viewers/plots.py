@@ -169,7 +169,9 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     # Margins in inches, which cost nothing: to find them, matplotlib would draw everything twice.
-    figure.subplots_adjust(0.65 / width, 0.5 / height, 1 - 0.15 / width, 1 - 0.75 / height, 0.7 / 3.5, 0.8 / 1.9)
+    figure.subplots_adjust(left=0.65 / width, right=1 - 0.15 / width, bottom=0.5 / height, top=1 - 0.75 / height)
+    # Between axes of about 3.5 by 1.9 inches, of which these are fractions.
+    figure.subplots_adjust(wspace=0.7 / 3.5, hspace=0.8 / 1.9)
     axes = list(figure.subplots(down, across, squeeze=False).ravel())
     for axis in axes[:count]:
         axis.grid(alpha=0.25)

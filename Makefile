@@ -61,7 +61,7 @@ STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-quick test-slow lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -176,6 +176,9 @@ test-quick: $(DEV_INSTALLED) ## run the tests that need neither training nor lar
 
 test-slow: $(DEV_INSTALLED) ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
+
+fuzz: $(DEV_INSTALLED) ## damaged input for every reader: a table, and what fails below runs/fuzz; 5 minutes
+	@$(BIN)/python -m tests.fuzz
 
 lint: $(DEV_INSTALLED) ## check style and types
 	@$(BIN)/ruff check --quiet .

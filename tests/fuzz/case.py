@@ -21,7 +21,7 @@ LEFT_BEHIND = (".tmp", ".part", ".temporary")
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of the package, and how to attack it. Functions are those of a module, so that processes can pass them."""
+    """A reader of the package, and how to attack it; functions of modules, so that processes can pass them on."""
 
     name: str
     corpus: Callable[[Path], None]

@@ -53,8 +53,10 @@ def other_shape(array: np.ndarray, rng: random.Random) -> np.ndarray:
     shapes: tuple[Callable[[], np.ndarray], ...] = (
         lambda: array[None], lambda: array.reshape(-1), lambda: array.T, lambda: array[..., None], lambda: array[:0],
         lambda: array[..., :-1], lambda: array[:-1], lambda: array[:1], lambda: np.concatenate([array, array]),
-        lambda: np.concatenate([array, array], axis=-1), lambda: array.reshape(-1)[0], lambda: np.zeros((0,), array.dtype),
-        lambda: np.zeros((1,) * 20, array.dtype), lambda: np.repeat(array, 3, axis=-1), lambda: array[1:],
+        lambda: np.concatenate([array, array], axis=-1), lambda: array.reshape(-1)[0],
+        lambda: np.zeros((0,), array.dtype), lambda: np.zeros((1,) * 20, array.dtype),
+        lambda: np.repeat(array, 3, axis=-1),
+        lambda: array[1:],
     )  # fmt: skip
     try:
         return np.asarray(rng.choice(shapes)())

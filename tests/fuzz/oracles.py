@@ -69,8 +69,9 @@ def box_track(track: Any) -> list[str]:
     boxes = np.asarray(track.boxes)
     shape = boxes.shape[:2] if boxes.ndim == 3 else (1, 1)
     return first(
-        array("boxes", boxes, (None, None, 4)), rate(track.dt), image(track.image_size), array("seen", track.seen, shape, "b"),
-        flags(track, shape[0]), between("bodies", shape[1], 2, 3), _boxes_in(boxes, track),
+        array("boxes", boxes, (None, None, 4)), rate(track.dt), image(track.image_size),
+        array("seen", track.seen, shape, "b"), flags(track, shape[0]), between("bodies", shape[1], 2, 3),
+        _boxes_in(boxes, track),
     )  # fmt: skip
 
 
@@ -100,8 +101,9 @@ def cuboid_track(track: Any) -> list[str]:
     return first(
         array("position", position, (None, None, 3)), between("position", position, -FARTHEST_M, FARTHEST_M),
         array("wxyz", track.wxyz, (frames, bodies, 4)), unit("wxyz", track.wxyz),
-        array("half_extents", track.half_extents, (bodies, 3)), between("half_extents", track.half_extents, 1e-9, FARTHEST_M),
-        flags(track, frames), rate(track.dt), image(camera.image_size), between("bodies", bodies, 2, 3),
+        array("half_extents", track.half_extents, (bodies, 3)),
+        between("half_extents", track.half_extents, 1e-9, FARTHEST_M), flags(track, frames), rate(track.dt),
+        image(camera.image_size), between("bodies", bodies, 2, 3),
         [wrong for name, value in scalars.items() for wrong in array(name, value, ())],
         between("distance", camera.distance, 1e-9, FARTHEST_M), between("focal", camera.focal, 1e-9, FARTHEST_M),
         [wrong for name, value in track.quality.items() for wrong in array(name, value, (), "fiub")],
@@ -119,9 +121,10 @@ def demonstration(demo: Any) -> list[str]:
         array("position", position, (*lead, None, None, 3)), between("position", position, -FARTHEST_M, FARTHEST_M),
         array("wxyz", demo.wxyz, (*lead, samples, bodies, 4)), unit("wxyz", demo.wxyz),
         array("grip", demo.grip, (*lead, samples)), between("grip", demo.grip, 0.0, 1.0),
-        array("acting", demo.acting, (*lead, samples), "b"), array("half_extents", demo.half_extents, (*lead, bodies, 3)),
-        between("half_extents", demo.half_extents, 1e-9, FARTHEST_M), array("dt", demo.dt, lead), between("bodies", bodies, 2, 3),
-        between("dt", demo.dt, 1.0 / RATES_HZ[1], 1.0 / RATES_HZ[0]),
+        array("acting", demo.acting, (*lead, samples), "b"),
+        array("half_extents", demo.half_extents, (*lead, bodies, 3)),
+        between("half_extents", demo.half_extents, 1e-9, FARTHEST_M), array("dt", demo.dt, lead),
+        between("bodies", bodies, 2, 3), between("dt", demo.dt, 1.0 / RATES_HZ[1], 1.0 / RATES_HZ[0]),
     )  # fmt: skip
 
 

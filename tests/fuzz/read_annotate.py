@@ -31,7 +31,7 @@ REQUESTS = (("GET", "", ""), ("GET", "video", ""), ("GET", "job", ""), ("GET", "
             ("GET", "masks/0.png", ""), ("POST", "save", "\n".join(LINES)), ("POST", "save", LINES[0]),
             ("POST", "segment", LINES[0]))  # fmt: skip
 PATIENCE_S = 3.0
-SEGMENTATION_S = 9.0
+SEGMENTATION_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def damage_request(folder: Path, rng: random.Random, seed: int) -> None:
     """A part of a request: its first line, its headers, its length, its text."""
     request, kind, times = _request(*rng.choice(REQUESTS)), seed % 6, seed // 6
     if kind in (0, 1, 2):
-        request |= _request("POST", "save" if rng.random() < 0.9 else "segment", _lines(rng))
+        request |= _request("POST", "save" if rng.random() < 0.95 else "segment", _lines(rng))
     elif kind == 3:
         request["first"] = _spoilt(request["first"], rng, times)
     elif kind == 4:

@@ -20,7 +20,7 @@ RUN = "seed0"
 
 def write_run(folder: Path) -> None:
     """A training that has come to its end: going on with it reads everything and does nothing."""
-    train(Probe(), lifts(), TINY, folder / RUN)
+    train(Probe(), lifts(), TINY, folder / RUN)  # type: ignore[arg-type]
 
 
 def damage_run(folder: Path, rng: random.Random, seed: int) -> None:
@@ -46,7 +46,7 @@ def _remove(path: Path) -> None:
 
 def resume(folder: Path) -> tuple[Outcome, Any]:
     """Go on with the run."""
-    outcome = train(Probe(), lifts(), TINY, folder / RUN, resume=True)
+    outcome = train(Probe(), lifts(), TINY, folder / RUN, resume=True)  # type: ignore[arg-type]
     return outcome, load_policy(folder / RUN / "policy.npz")
 
 

@@ -15,7 +15,8 @@ from tests.fuzz.read_arrays import POLICY, write_policy
 
 OPTIONS = "options.json"
 GOOD = {"--start": "0.05,-0.1,0.2,90,-30", "--object-pose": "0.5,0,-90", "--max-linear": "0.2", "--max-angular": "1.5"}
-FINE = {"--start": ("-0.05,-0.1,0.2,90,-30", "-0,0,0.15,-90,60", " -0.1,0,0.2,1e1,0"), "--object-pose": ("-0.5,0,-90", "-0.5,-0.1,0"),
+FINE = {"--start": ("-0.05,-0.1,0.2,90,-30", "-0,0,0.15,-90,60", " -0.1,0,0.2,1e1,0"),
+        "--object-pose": ("-0.5,0,-90", "-0.5,-0.1,0"),
         "--max-linear": ("1e-1", ".2", "+0.1"), "--max-angular": ("1e-1", "2.", "+0.1")}  # fmt: skip
 
 

@@ -24,7 +24,7 @@ NOT_NEGATIVE = ("seed", "entropy_cost", "value_cost", "position_noise_m", "rotat
                 "position_sharpness", "angle_sharpness", "anchor_sharpness", "gap_sharpness", "position_gain",
                 "orientation_gain", "side_share", "missing", "gap_frames")  # fmt: skip
 RANGES = ("height_m", "radius_m", "mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps")
-LARGEST_INTEGER = 2**31
+LARGEST_INTEGER = 2**32
 
 
 def write_config(folder: Path) -> None:

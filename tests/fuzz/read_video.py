@@ -1,7 +1,7 @@
 """Readers of video files."""
 
 import random
-from functools import partial
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,12 @@ from tests.perception.clips import gradient_frames, write_clip
 
 CLIP, OTHER = "clip.mp4", "other.mp4"
 COUNT = 5
-NAMES = ("2024-05-01T10:30:12.mp4", "concat:clip.mp4", "file:clip.mp4", "clip %03d.png", "-i.mp4", "http:x.mp4", "$(ls).mp4", "a\nb.mp4",
-         "pipe:0", "list.m3u8", "list.txt", "list.ffconcat", "clip.sdp", "[x].mp4", "💥.mp4")  # fmt: skip
-BOXES_OF_NUMBERS = (
-    b"mvhd",
-    b"tkhd",
-    b"mdhd",
-    b"stts",
-    b"stsz",
-    b"stsc",
-    b"stco",
-    b"stsd",
-    b"avc1",
-    b"avcC",
-    b"pasp",
-    b"ctts",
-    b"elst",
-)
+NAMES = (
+    "2024-05-01T10:30:12.mp4", "concat:clip.mp4", "file:clip.mp4", "clip %03d.png", "-i.mp4", "http:x.mp4", "$(ls).mp4",
+    "a\nb.mp4", "pipe:0", "list.m3u8", "list.txt", "list.ffconcat", "clip.sdp", "[x].mp4", "💥.mp4",
+)  # fmt: skip
+HEADERS = tuple(b"mvhd tkhd mdhd stts stsz stsc stco stsd avc1 avcC pasp ctts elst".split())
+"""Of the boxes of an MP4 that hold numbers."""
 PLAYLISTS = ("#EXTM3U\n#EXTINF:1,\nclip.mp4\n", "ffconcat version 1.0\nfile clip.mp4\n", "file 'clip.mp4'\n",
              "#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.mp4\n", "v=0\nm=video 5004 RTP/AVP 96\n")  # fmt: skip
 
@@ -50,7 +39,7 @@ def damage_clip(folder: Path, rng: random.Random, seed: int) -> None:
     if kind == 0:
         _damage_box(path, rng)
     elif kind == 1:
-        path.rename(folder / _name(rng))
+        path.rename(folder / rng.choice(NAMES))
     elif kind == 2:
         _replace(folder, rng)
     else:
@@ -59,14 +48,10 @@ def damage_clip(folder: Path, rng: random.Random, seed: int) -> None:
         mutate_bytes.damage(path, rng, 3 * times + kind)
 
 
-def _name(rng: random.Random) -> str:
-    return rng.choice(NAMES)
-
-
 def _damage_box(path: Path, rng: random.Random) -> None:
     """A number in the header of an MP4: sizes, durations, rates, aspect ratios."""
     data = bytearray(path.read_bytes())
-    found = [place for name in BOXES_OF_NUMBERS if (place := data.find(name)) >= 0]
+    found = [place for name in HEADERS if (place := data.find(name)) >= 0]
     place = rng.choice(found) + 4 + rng.randrange(0, 88)
     width = rng.choice((1, 2, 4))
     data[place : place + width] = rng.choice((bytes(width), b"\xff" * width, b"\x7f" * width, rng.randbytes(width)))
@@ -106,8 +91,6 @@ def _two_sizes(folder: Path, rng: random.Random) -> bytes:
 
 def _odd_pixels(path: Path, rng: random.Random) -> None:
     """Pixels that are far from square."""
-    from fractions import Fraction
-
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("libx264", rate=12)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -150,5 +133,5 @@ def wrong_pictures(pictures: Any) -> list[str]:
 
 READERS = (
     Reader("video file", write_clips, damage_clip, read_clip, wrong_clip, 260),
-    Reader("film of the 3D page", write_clips, partial(damage_clip), read_pictures, wrong_pictures, 120),
+    Reader("film of the 3D page", write_clips, damage_clip, read_pictures, wrong_pictures, 120),
 )

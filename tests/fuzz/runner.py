@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -49,7 +50,7 @@ class Worker:
 
     def __init__(self, folder: Path, hang_s: float):
         self.folder, self._hang_s = folder, hang_s
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: BaseProcess | None = None
 
     def verdict(self, reader: Reader, seed: int | None) -> tuple[Verdict, float]:
         if self._process is None:
@@ -72,8 +73,9 @@ class Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._link, far = context.Pipe()
-        self._process = context.Process(target=work, args=(far, self.folder), daemon=True)
-        self._process.start()
+        process = context.Process(target=work, args=(far, self.folder), daemon=True)
+        process.start()
+        self._process = process
         far.close()
 
     def _answer(self, patience_s: float):

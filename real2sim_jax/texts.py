@@ -14,6 +14,8 @@ from real2sim_jax.errors import UserError
 
 MOST_DIGITS = 9
 """Of whole numbers in text: frames, class ids and lengths; what is longer is damage."""
+DEEPEST = 100
+"""Of lists and tables within each other: ours are five deep, and what is deeper cannot even be printed."""
 LARGEST_NUMBER = 1e9
 """In tables of metres, radians and pixels: even its fourth power fits a 32-bit number."""
 Source = str | Path
@@ -24,12 +26,12 @@ Rows = list[tuple[int, dict[str, str]]]
 
 def parse_json(text: str, source: Source) -> Any:
     """Return what JSON text says; UserError names its source and the place where it is malformed."""
-    return _parsed(json.loads, text, source, "JSON")
+    return _parsed(lambda text: _flat_enough(json.loads(text)), text, source, "JSON")
 
 
 def parse_toml(text: str, source: Source) -> dict[str, Any]:
     """Return the tables of TOML text; UserError names its source and the place where it is malformed."""
-    return _parsed(tomllib.loads, text, source, "TOML")
+    return _parsed(lambda text: _flat_enough(tomllib.loads(text)), text, source, "TOML")
 
 
 def parse_csv(text: str, source: Source, required: Sequence[str]) -> Rows:
@@ -82,6 +84,17 @@ def _parsed(parse: Callable[[str], Parsed], text: str, source: Source, kind: str
     # Not of syntax alone: a number of thousands of digits is a ValueError, a million brackets are a RecursionError.
     except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{source}: expected {kind}, got malformed text ({error}); repair or remove it") from error
+
+
+def _flat_enough(value: Parsed) -> Parsed:
+    """What was parsed; RecursionError where it is nested too deeply for what comes after."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [child for children in inside for child in children if isinstance(child, dict | list)]
+        if not level:
+            return value
+    raise RecursionError(f"lists or tables more than {DEEPEST} deep")
 
 
 def _csv_rows(text: str) -> list[tuple[int, list[str]]]:

@@ -176,10 +176,10 @@ def write_csv(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:
 
 
 def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'nothing'}")
-    return path
+    # Of os: pathlib's raise an OSError for names that are too long.
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
+    return Path(path)
 
 
 def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

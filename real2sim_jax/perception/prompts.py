@@ -51,7 +51,7 @@ def read_told(words: Sequence[str]) -> Told:
 
 def read_told_file(path: Path) -> Told:
     """Return what a file's lines say, without what follows a '#'; UserError for one that cannot be read."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(
             f"--prompt {str(path)!r}: expected ROLE=x1,y1,x2,y2@FRAME with ROLE one of {', '.join(ROLES)},"
             " contact=FIRST-LAST, or a file of such lines"

@@ -3,6 +3,7 @@
 Decoding streams: a frame is scaled down before it becomes an array, so memory grows with the working size alone.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,8 +71,8 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
 
 def check_is_file(path: Path) -> None:
     """Raise UserError unless there is a file."""
-    if not path.is_file():
-        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a video file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
 
 
 def open_video(path: Path) -> Any:

@@ -17,6 +17,18 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST ?=
 
+# What users give is text that make and the shell must not look into: make takes it as it is, without $(...) expanded,
+# and recipes read it from their environment, as "$$NAME". PYTEST alone is text for the shell: arguments of developers.
+GIVEN := ACTION SEED SEEDS TRACKS VIDEO PROMPT CHECKPOINT PHYSICS RUNS STEPS ONLY SPEC DEVICE PYTHON VENV POLICY \
+  REAL_TRACKS VIDEOS SPECS SCENES STATES STUDIES RAY
+$(foreach name,$(GIVEN),$(if $(filter command environment,$(firstword $(origin $(name)))),\
+  $(eval override $(name) := $$(value $(name)))))
+
+# Targets lie below VENV, and a target's name has neither blanks nor signs.
+SIGNS := $$ ` ' " ; & | < > ( ) * ? : % \# \ ~
+ifneq ($(words $(VENV))$(strip $(foreach sign,$(SIGNS),$(findstring $(sign),$(VENV)))),1)
+$(error VENV=$(VENV): expected a folder whose name has no blanks and no signs)
+endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FRANKA := $(VENV)-franka
@@ -24,11 +36,11 @@ POLICY ?= $(RUNS)/$(ACTION)/seed$(SEED)/policy.npz
 
 # XLA's other scheduler can wait for ever in a physics program on few cores.
 SCHEDULER := --xla_cpu_enable_concurrency_optimized_scheduler=false
-export XLA_FLAGS := $(strip $(filter-out $(SCHEDULER),$(XLA_FLAGS)) $(SCHEDULER))
+export XLA_FLAGS := $(strip $(filter-out $(SCHEDULER),$(value XLA_FLAGS)) $(SCHEDULER))
 # Compilation takes longer than anything else in short runs: keep its results.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 1
-ifeq ($(filter $(DEVICE),cpu gpu tpu),)
+ifneq ($(words $(DEVICE))$(filter-out cpu gpu tpu,$(DEVICE)),1)
 $(error DEVICE=$(DEVICE): expected cpu, gpu or tpu)
 endif
 ifeq ($(DEVICE),cpu)
@@ -50,13 +62,18 @@ SCENES ?= 20
 STATES ?= $(RUNS)/$(ACTION)
 STUDIES ?= $(wildcard experiments/studies/*.toml)
 RAY ?=
-WHICH = --action $(ACTION) --seed $(SEED) --runs $(RUNS)
-# A prompt has no spaces, a file's name should have none either.
-MASKS = $(addprefix --prompt ,$(PROMPT)) $(addprefix --checkpoint ,$(CHECKPOINT))
-CLIPS = $(addprefix --video ,$(VIDEO)) $(MASKS)
-TRAINING = --physics $(PHYSICS) $(CLIPS) $(addprefix --tracks ,$(TRACKS)) $(addprefix --steps ,$(STEPS)) $(addprefix --seeds ,$(SEEDS))
 
-STUDY = --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --ray ,$(RAY)) \
+# $(call option,--tracks,TRACKS): the option with the variable's text, nothing where that is empty.
+option = $${$2:+"$1=$$$2"}
+# $(call each,--video=,VIDEO): the shell's arguments grow by one for each word, or by one where the whole is a file.
+each = if [ -e "$$$2" ]; then set -- "$$@" $1"$$$2"; else for one in $$$2; do set -- "$$@" $1"$$one"; done; fi;
+# After their defaults: export defines what is not.
+export $(GIVEN)
+WHICH = --action="$$ACTION" --seed="$$SEED" --runs="$$RUNS"
+CLIPS = $(call each,--video=,VIDEO) $(call each,--prompt=,PROMPT)
+TRAINING = --physics="$$PHYSICS" $(call option,--checkpoint,CHECKPOINT) $(call option,--tracks,TRACKS) \
+  $(call option,--steps,STEPS) $(call option,--seeds,SEEDS)
+STUDY = --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) $(call option,--specs,SPECS) $(call option,--ray,RAY) \
   --out experiments/studies/results --page docs/results.md
 
 .DEFAULT_GOAL := help
@@ -68,89 +85,96 @@ help: ## list targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "variables"
 	@echo "  ACTION     pull_left_to_right pull_right_to_left push_left_to_right push_right_to_left pick_up"
-	@echo "             put_behind put_in_front_of put_next_to put_onto [$(ACTION)]"
-	@echo "  SEED       seed of training and benchmark [$(SEED)]"
-	@echo "  SEEDS      policies to train at once in 'make train', from SEED on; one when empty [$(SEEDS)]"
+	@echo "             put_behind put_in_front_of put_next_to put_onto [$$ACTION]"
+	@echo "  SEED       seed of training and benchmark [$$SEED]"
+	@echo "  SEEDS      policies to train at once in 'make train', from SEED on; one when empty [$$SEEDS]"
 	@echo "             and of each condition in 'make sweep', from 0 on; as the study says when empty"
-	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$(TRACKS)]"
-	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS [$(VIDEO)]"
-	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO, or the file that 'make annotate' saves [$(PROMPT)]"
-	@echo "  CHECKPOINT weights of Segment Anything for VIDEO: see docs/own_videos.md [$(CHECKPOINT)]"
-	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$(PHYSICS)]"
-	@echo "  RUNS       folder of all results [$(RUNS)]"
-	@echo "  STEPS      control steps of training; the default when empty [$(STEPS)]"
-	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$(SPEC)]"
-	@echo "  VIDEOS     folder of videos with reference masks or boxes, for 'make masks' [$(VIDEOS)]"
-	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$(SPECS)]"
-	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$(STATES)]"
+	@echo "  TRACKS     folder of tracks to learn from; synthetic demonstrations when empty [$$TRACKS]"
+	@echo "  VIDEO      video files that show ACTION to learn from, instead of TRACKS; one alone where its name has blanks [$$VIDEO]"
+	@echo "  PROMPT     ROLE=x1,y1,x2,y2@FRAME for one VIDEO, or the file that 'make annotate' saves [$$PROMPT]"
+	@echo "  CHECKPOINT weights of Segment Anything for VIDEO: see docs/own_videos.md [$$CHECKPOINT]"
+	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$$PHYSICS]"
+	@echo "  RUNS       folder of all results [$$RUNS]"
+	@echo "  STEPS      control steps of training; the default when empty [$$STEPS]"
+	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$$SPEC]"
+	@echo "  VIDEOS     folder of videos with reference masks or boxes, for 'make masks' [$$VIDEOS]"
+	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$$SPECS]"
+	@echo "  STATES     folder of fits or state files to replay; ACTION's below RUNS by default [$$STATES]"
 	@echo "  STUDIES    files of 'make sweep' and 'make studies-quick'; all of experiments/studies by default"
-	@echo "  RAY        address of a Ray cluster for them, or local; this process alone when empty [$(RAY)]"
-	@echo "  SCENES     synthetic scenes of each action in 'make states' [$(SCENES)]"
-	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$(ONLY)]"
-	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$(DEVICE)]"
-	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$(PYTHON)]"
+	@echo "  RAY        address of a Ray cluster for them, or local; this process alone when empty [$$RAY]"
+	@echo "  SCENES     synthetic scenes of each action in 'make states' [$$SCENES]"
+	@echo "  ONLY       parts of 'make states': real, synthetic, masks; all when empty [$$ONLY]"
+	@echo "  DEVICE     cpu, gpu or tpu: which jax to install and use [$$DEVICE]"
+	@echo "  PYTHON     interpreter that makes the virtual environment, 3.11 or newer [$$PYTHON]"
 
 install: $(INSTALLED) ## make the virtual environment and install the package
 	@:
 
 train: $(INSTALLED) ## learn ACTION's policy from VIDEO or TRACKS
-	@$(BIN)/real2sim train $(WHICH) $(TRAINING)
+	@$(CLIPS) $(BIN)/real2sim train $(WHICH) $(TRAINING) "$$@"
 
 segment: $(INSTALLED) ## find hand and objects in VIDEO; overlays below RUNS/masks
-	@$(BIN)/real2sim segment $(VIDEO) --out $(RUNS)/masks $(MASKS)
+	@$(call each,,VIDEO) $(call each,--prompt=,PROMPT) \
+	  $(BIN)/real2sim segment --out="$$RUNS/masks" $(call option,--checkpoint,CHECKPOINT) "$$@"
 
 annotate: $(INSTALLED) ## draw boxes and times of contact for one VIDEO, in a browser
-	@$(BIN)/real2sim annotate $(VIDEO) $(addprefix --checkpoint ,$(CHECKPOINT))
+	@$(BIN)/real2sim annotate $${VIDEO:+"$$VIDEO"} $(call option,--checkpoint,CHECKPOINT)
 
 fit: $(INSTALLED) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
-	@$(BIN)/real2sim fit --action $(ACTION) --runs $(RUNS) $(CLIPS) $(addprefix --tracks ,$(TRACKS))
+	@$(CLIPS) $(BIN)/real2sim fit --action="$$ACTION" --runs="$$RUNS" $(call option,--checkpoint,CHECKPOINT) \
+	  $(call option,--tracks,TRACKS) "$$@"
 
 benchmark: $(INSTALLED) ## success of ACTION's policy from the start states of SPEC
-	@$(BIN)/real2sim benchmark $(WHICH) --physics $(PHYSICS) --spec $(SPEC)
+	@$(BIN)/real2sim benchmark $(WHICH) --physics="$$PHYSICS" --spec="$$SPEC"
 
 run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
-	@$(BIN)/python -m real2sim_jax.robot $(POLICY)
+	@$(BIN)/python -m real2sim_jax.robot "$$POLICY"
 
 states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth
-	@$(BIN)/python experiments/states/evaluate.py --scenes $(SCENES) --out $(RUNS)/states $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --only ,$(ONLY))
+	@$(call each,--only=,ONLY) $(BIN)/python experiments/states/evaluate.py --scenes="$$SCENES" --out="$$RUNS/states" \
+	  $(call option,--tracks,REAL_TRACKS) "$$@"
 
 masks: $(INSTALLED) ## how good masks of the real videos of VIDEOS are, time and memory
-	@$(BIN)/python experiments/perception/evaluate.py --out $(RUNS)/masks_evaluation $(addprefix --videos ,$(VIDEOS))
+	@$(BIN)/python experiments/perception/evaluate.py --out="$$RUNS/masks_evaluation" $(call option,--videos,VIDEOS)
 
 failures: $(INSTALLED) ## what masks cannot be found of, and what helps: pictures of docs/own_videos.md
 	@$(BIN)/python -m experiments.perception.failures
 
 replay: $(INSTALLED) ## simulate the fitted trajectories of STATES: can physics repeat them?
-	@$(BIN)/real2sim replay --states $(STATES) $(addprefix --actions ,$(wildcard $(addsuffix /actions.csv,$(TRACKS))))
+	@if [ -f "$$TRACKS/actions.csv" ]; then set -- --actions="$$TRACKS/actions.csv"; fi; \
+	  $(BIN)/real2sim replay --states="$$STATES" "$$@"
 
 view: $(VIEW_INSTALLED) ## fits, demonstration and policy of ACTION in 3D, in a browser
-	@$(BIN)/real2sim view $(RUNS)/$(ACTION) --seed $(SEED)
+	@$(BIN)/real2sim view "$$RUNS/$$ACTION" --seed="$$SEED"
 
 skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the published start states of SPECS
-	@$(BIN)/python experiments/skills/train_all.py --runs $(RUNS) $(addprefix --tracks ,$(REAL_TRACKS)) $(addprefix --specs ,$(SPECS)) $(addprefix --steps ,$(STEPS))
+	@$(BIN)/python experiments/skills/train_all.py --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) \
+	  $(call option,--specs,SPECS) $(call option,--steps,STEPS)
 
 arm: $(INSTALLED) ## success of the kept policies through the simulated arm, on the published start states of SPECS
-	@$(BIN)/python experiments/robot/arm_success.py $(addprefix --spec ,$(wildcard $(addsuffix /easy.csv,$(SPECS))))
+	@if [ -f "$$SPECS/easy.csv" ]; then set -- --spec="$$SPECS/easy.csv"; fi; \
+	  $(BIN)/python experiments/robot/arm_success.py "$$@"
 
 back-ends: $(INSTALLED) ## do the kept policies work on the other physics engines?
 	@$(PIP) -e ".[warp]"
-	@$(BIN)/python experiments/skills/back_ends.py --runs $(RUNS)
+	@$(BIN)/python experiments/skills/back_ends.py --runs="$$RUNS"
 
 sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: resumable
-	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) $(if $(filter-out all,$(ACTION)),--actions $(ACTION)) \
-	  $(addprefix --seeds ,$(SEEDS)) $(if $(filter-out cpu,$(DEVICE)),--physics $(PHYSICS:batch=mjx))
+	@$(call each,,STUDIES) if [ "$$ACTION" != all ]; then set -- "$$@" $(call option,--actions,ACTION); fi; \
+	  $(BIN)/real2sim sweep $(STUDY) $(call option,--seeds,SEEDS) \
+	  $(if $(filter gpu tpu,$(DEVICE)),--physics="$(if $(filter batch,$(PHYSICS)),mjx,$$PHYSICS)") "$$@"
 
 studies-quick: $(INSTALLED) ## the reduced version of STUDIES, less than 90 minutes on two cores: resumable
-	@$(BIN)/real2sim sweep $(STUDIES) $(STUDY) --quick
+	@$(call each,,STUDIES) $(BIN)/real2sim sweep $(STUDY) --quick "$$@"
 
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@$(PIP) -e ".[warp]" || echo "without Warp: its row stays away" >&2
-	@$(BIN)/python experiments/speed/training.py --runs $(RUNS) --device $(DEVICE)
-	@for script in $(filter-out %/training.py,$(wildcard experiments/speed/*.py)); do $(BIN)/python $$script --runs $(RUNS) || exit 1; done
+	@$(BIN)/python experiments/speed/training.py --runs="$$RUNS" --device="$$DEVICE"
+	@for script in $(filter-out %/training.py,$(wildcard experiments/speed/*.py)); do $(BIN)/python $$script --runs="$$RUNS" || exit 1; done
 
 profile: $(INSTALLED) ## where the time of a few training iterations of ACTION goes; a trace in RUNS/profile
-	@$(BIN)/real2sim profile --action $(ACTION) --runs $(RUNS) --physics $(PHYSICS)
+	@$(BIN)/real2sim profile --action="$$ACTION" --runs="$$RUNS" --physics="$$PHYSICS"
 
 notebooks: $(DEV_INSTALLED) ## run the notebooks from top to bottom with tiny settings
 	@$(BIN)/python -m pytest tests/test_notebooks.py -m "slow or not slow" $(PYTEST)
@@ -213,7 +237,7 @@ $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
 $(FRANKA)/fr3.xml: tests/robot/make_fr3_model.py $(INSTALLED)
 	@echo "installing franky-control into $(VENV), franka-sim into $(FRANKA) ..."
 	@$(PIP) -e ".[franka,onnx]"
-	@$(PYTHON) -m venv $(FRANKA)
+	@"$$PYTHON" -m venv $(FRANKA)
 	@$(FRANKA)/bin/python -m pip install --quiet --disable-pip-version-check franka-sim==1.1.7
 	@$(FRANKA)/bin/python tests/robot/make_fr3_model.py $@
 $(DOCS_INSTALLED) $(VIEW_INSTALLED): $(VENV)/.installed-%: $(INSTALLED)
@@ -222,8 +246,8 @@ $(DOCS_INSTALLED) $(VIEW_INSTALLED): $(VENV)/.installed-%: $(INSTALLED)
 	@touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "$(PYTHON) is missing or older than 3.11: try make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
-	  { echo "$(PYTHON) has no venv module: on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "$$PYTHON is missing or older than 3.11: try make PYTHON=python3.11" >&2; exit 2; }
+	@"$$PYTHON" -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "$$PYTHON has no venv module: on Debian and Ubuntu, sudo apt install python3-venv" >&2; exit 2; }
+	@"$$PYTHON" -m venv $(VENV)

@@ -21,7 +21,7 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
-from real2sim_jax.errors import UserError
+from real2sim_jax.errors import UserError, one_line
 from real2sim_jax.jax_settings import prepare
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
@@ -52,14 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(command())
     except (UserError, *_robot_errors()) as error:
-        print(f"real2sim: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_refusal(str(error)))
     except OSError as error:
-        print(f"real2sim: {error.filename or 'files'}: {error.strerror or error}; check the path", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_refusal(f"{error.filename or 'files'}: {error.strerror or error}; check the path"))
     except KeyboardInterrupt:
         print("real2sim: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _refusal(message: str) -> int:
+    """Print why wrong input is refused; return the exit code."""
+    print(f"real2sim: {one_line(message)}", file=sys.stderr)
+    return 2
 
 
 def _robot_errors() -> tuple[type[Exception], ...]:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import rich.console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from real2sim_jax.errors import one_line
 
 if TYPE_CHECKING:
     from real2sim_jax.learning.train import Progress as TrainingProgress
@@ -25,16 +28,17 @@ class Console:
         self._rich = rich.console.Console(highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Print a line."""
-        self._rich.print(text, markup=False)
+        """Print a line, whatever names it quotes."""
+        self._rich.print(one_line(text), markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table; columns after the first are aligned to the right."""
-        table = Table(title=title, title_justify="left", title_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold")
         for i, name in enumerate(columns):
             table.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            # Not as markup: names may hold square brackets.
+            table.add_row(*(Text(one_line(cell)) for cell in row))
         self._rich.print(table)
 
     @contextmanager

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.texts import columns_of, parse_csv, parse_json, parse_toml
 from real2sim_jax.types import BoxTrack, Camera, CuboidTrack, Demonstration, MaskTrack
 
 SCHEMA_VERSION = 1
@@ -75,12 +76,22 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, default=_jsonable) + "\n")
 
 
+def read_text(path: str | Path) -> str:
+    """Read a text file, with or without a mark of its byte order; UserError when it is absent or no text."""
+    try:
+        return _existing(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected a text file in UTF-8, got binary data or another encoding") from error
+
+
 def read_json(path: str | Path) -> Any:
     """Read JSON; UserError names the file and the place where it is malformed."""
-    try:
-        return json.loads(_existing(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: expected JSON, got malformed text ({error}); repair or remove it") from error
+    return parse_json(read_text(path), path)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read the tables of a TOML file; UserError names the file and the place where it is malformed."""
+    return parse_toml(read_text(path), path)
 
 
 def plain(config: Any) -> Any:
@@ -146,35 +157,12 @@ def load_header(path: str | Path) -> dict[str, Any]:
 
 def read_csv(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV with a header row; UserError when a required column is absent or a row has another length."""
-    return [row for _, row in _numbered_rows(path, required)]
+    return [row for _, row in parse_csv(read_text(path), path, required)]
 
 
 def read_columns(path: str | Path, required: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read a CSV of numbers into float columns, each (rows,); UserError names the line that is not a finite number."""
-    rows = _numbered_rows(path, required)
-    if not rows:
-        raise UserError(f"{path}: expected at least one row below the header, got none")
-    names = [name for name in rows[0][1] if name]
-    return {name: np.array([_number(path, line, name, row[name]) for line, row in rows]) for name in names}
-
-
-def _numbered_rows(path: str | Path, required: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Rows below the header with their line numbers; blank lines are left out."""
-    try:
-        rows = list(csv.reader(io.StringIO(_existing(path).read_text(encoding="utf-8-sig"))))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected a CSV text file, got binary data") from error
-    if not rows:
-        raise UserError(f"{path}: expected a CSV with columns {', '.join(required)}, got an empty file")
-    names = [name.strip() for name in rows[0]]
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise UserError(f"{path}: column {missing[0]!r} is missing; expected {', '.join(required)}")
-    numbered = [(line, row) for line, row in enumerate(rows[1:], start=2) if row]
-    for line, row in numbered:
-        if len(row) != len(names):
-            raise UserError(f"{path}: line {line} has {len(row)} values, expected {len(names)}")
-    return [(line, dict(zip(names, row, strict=True))) for line, row in numbered]
+    """Read a CSV of numbers into float columns, each (rows,); UserError names the line that is no usable number."""
+    return columns_of(parse_csv(read_text(path), path, required), path)
 
 
 def write_csv(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:
@@ -187,21 +175,11 @@ def write_csv(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:
     write_text(path, text.getvalue())
 
 
-def _number(path: str | Path, line: int, name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise UserError(f"{path}: line {line}, column {name!r}: expected a finite number, got {text!r}")
-    return value
-
-
 def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'nothing'}")
-    return path
+    # Of os: pathlib's raise an OSError for names that are too long.
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
+    return Path(path)
 
 
 def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

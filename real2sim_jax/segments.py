@@ -11,7 +11,7 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.files import file_hash, load, load_header, plain, read_json, save, write_json
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
-from real2sim_jax.perception.prompts import NOTHING, Told, check_frames
+from real2sim_jax.perception.prompts import NOTHING, Told, check_told
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import Segmenter, segmenter_named
 from real2sim_jax.perception.things import Progress
@@ -90,7 +90,7 @@ def _segment(
         return kept
     progress(0.0, "reading")
     video = read_video(path)
-    check_frames(told, len(video.frames))
+    check_told(told, len(video.frames), video.source_size)
     found = segmenter(video, told.prompts, progress)
     track, contact = mask_track(found, video, told.contacts)
     summary = summary_of(found, contact)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from real2sim_jax import files
 from real2sim_jax.errors import UserError
+from real2sim_jax.texts import LARGEST_NUMBER
 from real2sim_jax.types import BoxTrack, Camera, CuboidTrack, Demonstration, MaskTrack, stack, unstack
 
 T, B = 5, 2
@@ -140,7 +141,7 @@ def test_json_takes_dataclasses_arrays_and_paths(tmp_path):
         files.read_json(path)
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@given(st.lists(st.floats(-LARGEST_NUMBER, LARGEST_NUMBER), min_size=1, max_size=20))
 def test_csv_columns_survive_exactly(tmp_path_factory, values):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     files.write_csv(path, {"x": np.array(values), "y": -np.array(values)})

@@ -7,7 +7,11 @@ address begins with a word that only the printed one holds, and a request must b
 import json
 import re
 import secrets
+import socket
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,12 +19,18 @@ from importlib.resources import files
 from typing import Any
 
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.errors import UserError
+from real2sim_jax.errors import UserError, one_line
+from real2sim_jax.texts import whole_number
 
 HOST = "127.0.0.1"
 PORTS_TRIED = 50
 MOST_BYTES = 1_000_000
 """Of what a page may send."""
+MOST_REQUESTS = 32
+"""At once: each holds a thread, and a browser opens six connections to one server."""
+LONGEST_S = 10.0
+"""From the connection to the end of the answer, which the page's own take a fraction of."""
+BUSY = b"HTTP/1.0 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 OWN_FETCHES = (None, "same-origin", "none")
 """What browsers say of a request that no other site made."""
 HEADERS = {
@@ -35,13 +45,47 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one session; `address` is where its page is."""
+    """Serves one session; `address` is where its page is.
+
+    More than `MOST_REQUESTS` at once are turned away, and one that takes longer than `LONGEST_S` is cut off.
+    """
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, session: Session, port: int):
         super().__init__((HOST, port), _Handler)
         self.session, self.token = session, secrets.token_urlsafe(16)
+        self._begun: dict[socket.socket, float] = {}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a request in a thread of its own, where there is one left."""
+        if len(self._begun) >= MOST_REQUESTS:
+            with suppress(OSError):
+                request.sendall(BUSY)
+            self.shutdown_request(request)
+            return
+        self._begun[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request; its thread ends with it."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            del self._begun[request]
+
+    def service_actions(self) -> None:
+        """Cut off requests that take too long: whatever their threads wait for ends at once."""
+        for request, begun in list(self._begun.items()):
+            if time.monotonic() - begun > LONGEST_S:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that broke; an error of ours is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
@@ -108,13 +152,16 @@ class _Handler(BaseHTTPRequestHandler):
             text = self._text() if self.command == "POST" else None
             return route(self.server.session, *match.groups(), *([] if text is None else [text]))
         except (UserError, OSError, UnicodeDecodeError) as error:
-            return HTTPStatus.BAD_REQUEST, "text/plain; charset=utf-8", str(error).encode()
+            return HTTPStatus.BAD_REQUEST, "text/plain; charset=utf-8", one_line(str(error)).encode()
 
     def _text(self) -> str:
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit() or int(length) > MOST_BYTES:
-            raise UserError(f"expected a text of at most {MOST_BYTES} bytes")
-        return self.rfile.read(int(length)).decode("utf-8")
+        length = whole_number(self.headers.get("Content-Length", ""))
+        if length > MOST_BYTES:
+            raise UserError(f"expected a text of at most {MOST_BYTES} bytes, got {length}")
+        data = self.rfile.read(length)
+        if len(data) < length:
+            raise UserError(f"expected {length} bytes, got {len(data)}; send them again")
+        return data.decode("utf-8")
 
     def _send(self, answer: Answer) -> None:
         status, kind, body = answer

@@ -9,11 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import write_text
+from real2sim_jax.errors import UserError, one_line
+from real2sim_jax.files import replacing
 from real2sim_jax.perception.drift import shaken
 from real2sim_jax.perception.mask_tracks import mask_track
-from real2sim_jax.perception.prompts import Told, check_frames, lines_of, read_told
+from real2sim_jax.perception.prompts import Told, check_told, lines_of, parse_told, read_told_file
 from real2sim_jax.perception.segmentation import Segmenter
 from real2sim_jax.perception.video import Video, read_video
 from real2sim_jax.viewers.fit import COLOURS
@@ -45,11 +45,11 @@ class Session:
         """Read the video, and what `out` says of it where it exists; UserError where one cannot be read."""
         self.path, self.out = path, out
         self._video, self._segmenter = read_video(path), segmenter
-        self.told = read_told([str(out)]) if out.exists() else Told()
-        check_frames(self.told, len(self._video.frames))
+        self.told = read_told_file(out) if out.exists() else Told()
+        check_told(self.told, len(self._video.frames), self._video.source_size)
         self._masks: np.ndarray | None = None
         self._job: Job | None = None
-        self._lock = threading.Lock()
+        self._lock, self._saving = threading.Lock(), threading.Lock()
 
     def description(self) -> dict[str, Any]:
         """Return what the page needs to know, ready for JSON."""
@@ -75,9 +75,14 @@ class Session:
         return cv2.imencode(".png", picture)[1].tobytes()
 
     def save(self, text: str) -> Told:
-        """Write what the page says, in lines; UserError where it cannot be followed."""
+        """Write what the page says, in lines; UserError where it cannot be followed, or not be read again."""
         told = self._read(text)
-        write_text(self.out, "\n".join([HEADING.format(name=self.path.name), *lines_of(told)]) + "\n")
+        lines = lines_of(told)
+        with self._saving, replacing(self.out) as temporary:
+            heading = HEADING.format(name=one_line(self.path.name))
+            temporary.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
+            if lines_of(read_told_file(temporary)) != lines:
+                raise UserError(f"{self.out}: what is written reads as something else; nothing is saved")
         self.told = told
         return told
 
@@ -96,13 +101,9 @@ class Session:
         return self._job
 
     def _read(self, text: str) -> Told:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        wrong = next((line for line in lines if "=" not in line), None)
-        if wrong is not None:
-            # A word without '=' names a file on the command line; a page has no business with files.
-            raise UserError(f"expected ROLE=x1,y1,x2,y2@FRAME or contact=FIRST-LAST, got {wrong!r}")
-        told = read_told(lines)
-        check_frames(told, len(self._video.frames))
+        # Lines alone: words may name files on the command line, but a page has no business with files.
+        told = parse_told(text.splitlines())
+        check_told(told, len(self._video.frames), self._video.source_size)
         return told
 
     def _run(self, job: Job, told: Told) -> None:

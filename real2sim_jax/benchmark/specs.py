@@ -22,6 +22,11 @@ HAND_COLUMNS = ("hazi", "hele", "hposx", "hposy", "hposz")
 STANDING_COLUMNS = ("o0posx", "o0posy", "o0posz", "o0hei", "o0rad")
 HELD_COLUMNS = ("o1hei", "o1rad")
 
+LARGEST_M = 10.0
+"""Of positions and sizes: ten times any arm's reach."""
+LARGEST_RAD = 2.0 * np.pi
+"""Of angles: what is larger are degrees."""
+
 MAX_ROUNDS = 200
 """Rounds of drawing after which so few free starts are an error and not bad luck."""
 
@@ -52,15 +57,13 @@ def read_spec(path: str | Path, action: Action) -> StartState:
     Columns: hazi, hele (rad), hposx..z, o0posx..z, o0hei, o0rad, o1hei, o1rad (m); any others, such as an unnamed
     index, are ignored. Object 0 stands on the table. In two-object actions it is the anchor and object 1 starts in the
     hand; in one-object actions it is the moved one and object 1 is not read. Positions are returned in the task frame,
-    whose origin lies below object 0. UserError: a missing column, or a value that is not a finite number or no size.
+    whose origin lies below object 0. UserError: a missing column, or a value that is not a finite number, no size, or
+    beyond `LARGEST_M` or `LARGEST_RAD`.
     """
     wanted = HAND_COLUMNS + STANDING_COLUMNS + (HELD_COLUMNS if action.has_anchor else ())
     columns = read_columns(path, wanted)
-    sizes = [name for name in wanted if name.endswith(("hei", "rad"))]
-    for name in sizes:
-        if (columns[name] <= 0.0).any():
-            line = int(np.argmax(columns[name] <= 0.0)) + 2
-            raise UserError(f"{path}: line {line}, column {name!r}: expected a size above 0 m")
+    for name in wanted:
+        _check_column(path, name, columns[name])
     origin = np.stack([columns["o0posx"], columns["o0posy"], np.zeros_like(columns["o0posx"])], axis=-1)
     position = np.stack([columns[name] for name in ("hposx", "hposy", "hposz")], axis=-1)
     order = ("o1", "o0") if action.has_anchor else ("o0",)
@@ -71,6 +74,17 @@ def read_spec(path: str | Path, action: Action) -> StartState:
         heights=np.stack([columns[f"{name}hei"] for name in order], axis=-1),
         radii=np.stack([columns[f"{name}rad"] for name in order], axis=-1),
     )
+
+
+def _check_column(path: str | Path, name: str, values: np.ndarray) -> None:
+    """UserError where a column's values (N,) are no angles, positions or sizes."""
+    size, angle = name.endswith(("hei", "rad")), name in ("hazi", "hele")
+    most, unit = (LARGEST_RAD, "rad") if angle else (LARGEST_M, "m")
+    wrong = (np.abs(values) > most) | (size & (values <= 0.0))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        expected = f"a size above 0 and up to {most:g} {unit}" if size else f"-{most:.3g} to {most:.3g} {unit}"
+        raise UserError(f"{path}: row {row + 1}, column {name!r}: expected {expected}, got {values[row]:g}")
 
 
 def spec_columns(states: StartState) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """`real2sim annotate`: boxes and times of contact drawn on a local page."""
 
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,11 @@ class Annotate:
         from real2sim_jax.commands.options import segmenter_as_told
         from real2sim_jax.console import Console
         from real2sim_jax.perception.segmentation import segmenter_named
+        from real2sim_jax.perception.video import check_is_file
 
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: expected 0 to 65535")
+        check_is_file(self.video)
         console = Console()
         segmenter = segmenter_named(segmenter_as_told(self), self.checkpoint)
         with console.status("reading"):
@@ -48,5 +51,6 @@ class Annotate:
             with suppress(KeyboardInterrupt):
                 server.serve_forever()
         if session.out.is_file():
-            console.say(f"go on with: real2sim segment {self.video} --prompt {session.out}")
+            words = "real2sim", "segment", str(self.video), "--prompt", str(session.out)
+            console.say(f"go on with: {shlex.join(words)}")
         return 0

@@ -8,8 +8,13 @@ from real2sim_jax.errors import UserError
 
 
 def ids(videos: str | None) -> list[str] | None:
-    """Return the ids of a list separated by commas."""
-    return None if videos is None else [part.strip() for part in videos.split(",") if part.strip()]
+    """Return the ids of a list separated by commas, None where there is no list; UserError where it names nothing."""
+    if videos is None:
+        return None
+    named = [part.strip() for part in videos.split(",") if part.strip()]
+    if not named:
+        raise UserError(f"expected names separated by commas, got {videos!r}; leave the option out to choose all")
+    return named
 
 
 def not_negative(seed: int) -> None:

@@ -5,7 +5,6 @@ A folder holds one or more `*.json` (video id -> list of frames, each with `name
 (video_id, action_id, approach, action, leave; 1-based inclusive ranges, "-" where absent).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,8 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_csv, read_json
 from real2sim_jax.perception.boxes import FrameBoxes, assemble_boxes
 from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase
+from real2sim_jax.perception.limits import check_box, check_rate, check_size
+from real2sim_jax.texts import whole_number
 from real2sim_jax.types import BoxTrack
 
 DEFAULT_SIZE_PX = (427, 240)
@@ -80,8 +81,12 @@ def read_tracks(
 
 def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> BoxTrack:
     """Turn one video's annotated frames into a BoxTrack; UserError says why it cannot be used."""
+    dt = note.dt or dt
+    check_rate(1.0 / dt if dt > 0 else float("nan"))
     listed = _frame_boxes(frames)
     size = note.size_px or _size_of(listed)
+    check_size(size)
+    _check_boxes(listed, size)
     boxes, seen = assemble_boxes(listed, note.action.bodies, size)
     if not seen[:, 1].any():
         raise UserError("no box of the object that the hand moves (label 'object 0'); annotate it in some frames")
@@ -96,7 +101,7 @@ def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> 
         touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), note.action.ends_holding)
     valid = np.ones(len(boxes), bool)
     size_px = np.asarray(size, np.float32)
-    return BoxTrack(boxes, seen, touching, acting, valid, np.float32(note.dt or dt), size_px)  # type: ignore[arg-type]
+    return BoxTrack(boxes, seen, touching, acting, valid, np.float32(dt), size_px)  # type: ignore[arg-type]
 
 
 def _read_boxes(folder: Path) -> dict[str, Any]:
@@ -130,48 +135,52 @@ def _read_notes(folder: Path, action: str | None) -> dict[str, VideoNotes]:
 
 
 def _note_of_row(row: Mapping[str, str], path: Path) -> VideoNotes:
-    numbers = {name: row.get(name, "").strip() for name in ("width", "height", "fps")}
-    given = {
-        name: _positive(text, f"{path}: video {row['video_id']}, {name}") for name, text in numbers.items() if text
-    }
-    size = (round(given["width"]), round(given["height"])) if {"width", "height"} <= given.keys() else None
+    texts = {name: row.get(name, "").strip() for name in ("width", "height", "fps")}
     try:
-        action = action_named(row["action"].strip())
+        width, height, rate = (_positive(name, text) if text else None for name, text in texts.items())
+        if (width is None) != (height is None):
+            raise UserError("expected both width and height, or neither")
+        if width is not None and height is not None:
+            check_size((width, height))
+        if rate is not None:
+            check_rate(rate)
+        size = None if width is None or height is None else (round(width), round(height))
+        return VideoNotes(action_named(row["action"].strip()), size_px=size, dt=1.0 / rate if rate else None)
     except UserError as error:
         raise UserError(f"{path}: video {row['video_id']}: {error}") from error
-    return VideoNotes(action, size_px=size, dt=1.0 / given["fps"] if "fps" in given else None)
 
 
-def _positive(text: str, where: str) -> float:
+def _positive(name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not (np.isfinite(value) and value > 0):
-        raise UserError(f"{where}: expected a positive number, got {text!r}")
+        raise UserError(f"{name}: expected a positive number, got {text!r}")
     return value
 
 
 def _read_phases(path: Path) -> dict[str, tuple[int, tuple[int, int] | None]]:
     if not path.exists():
         return {}
-    rows = read_csv(path, ["video_id", "action"])
-    return {
-        row["video_id"]: (int(row["action_id"]) if row.get("action_id", "").isdigit() else -1, _span(row, path))
-        for row in rows
-    }
+    phases = {}
+    for row in read_csv(path, ["video_id", "action"]):
+        try:
+            class_id = row.get("action_id", "").strip()
+            phases[row["video_id"]] = whole_number(class_id) if class_id not in ("-", "") else -1, _span(row["action"])
+        except UserError as error:
+            raise UserError(f"{path}: video {row['video_id']}: {error}") from error
+    return phases
 
 
-def _span(row: Mapping[str, str], path: Path) -> tuple[int, int] | None:
-    text = row["action"].strip()
-    if text in ("-", ""):
+def _span(text: str) -> tuple[int, int] | None:
+    if text.strip() in ("-", ""):
         return None
-    match = re.fullmatch(r"(\d+)\s*-\s*(\d+)", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise UserError(
-            f"{path}: video {row['video_id']}: expected frames as FIRST-LAST, 1-based, or '-', got {text!r}"
-        )
-    return int(match[1]), int(match[2])
+    first, dash, last = (part.strip() for part in text.partition("-"))
+    span = (whole_number(first), whole_number(last)) if dash else (0, 0)
+    if not 1 <= span[0] <= span[1]:
+        raise UserError(f"expected frames as FIRST-LAST, 1-based, or '-', got {text!r}")
+    return span
 
 
 def _choose(
@@ -183,6 +192,8 @@ def _choose(
 ) -> list[str]:
     if action is not None:
         action_named(action)
+    if videos is not None and not videos:
+        raise UserError(f"{folder}: expected at least one video, got an empty choice; it has {_some(annotations)}")
     if videos is not None:
         unknown = [video for video in videos if video not in annotations]
         if unknown:
@@ -211,16 +222,34 @@ def _frame_boxes(frames: Any) -> list[FrameBoxes]:
     numbered: dict[int, FrameBoxes] = {}
     for place, frame in enumerate(frames, start=1):
         try:
-            match = re.search(r"(\d+)\.\w+$", str(frame.get("name", "")))
+            number = _number_of(str(frame.get("name", "")), place)
             pairs = [_label(label) for label in frame["labels"]]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except UserError as error:
+            raise UserError(f"frame {place}: {error}") from error
+        # What stands where a number, a text or a mapping should can be anything, of any size and depth.
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise UserError(f"frame {place}: expected labels with box2d x1 y1 x2 y2 and gt_annotation") from error
-        numbered[int(match[1]) if match else place] = [pair for pair in pairs if pair is not None]
-    first = min(1, *numbered) if len(numbered) > 1 else min(1, next(iter(numbered)))
-    last = max(numbered)
+        numbered[number] = [pair for pair in pairs if pair is not None]
+    first, last = min(1, *numbered), max(numbered)
     if last - first > 20 * len(numbered) + 200:
         raise UserError(f"frames are numbered up to {last} but only {len(numbered)} are annotated; check the names")
     return [numbered.get(number, []) for number in range(first, last + 1)]
+
+
+def _number_of(name: str, place: int) -> int:
+    """The frame's number in a name such as ID/0001.jpg, its place in the list where the name has none."""
+    stem = name.rpartition(".")[0]
+    digits = stem[len(stem.rstrip("0123456789")) :]
+    return whole_number(digits) if digits else place
+
+
+def _check_boxes(frames: Sequence[FrameBoxes], size_px: tuple[int, int]) -> None:
+    for number, frame in enumerate(frames, start=1):
+        for _, box in frame:
+            try:
+                check_box(box, size_px)
+            except UserError as error:
+                raise UserError(f"frame {number}: {error}") from error
 
 
 def _label(label: Mapping[str, Any]) -> tuple[int, np.ndarray] | None:
@@ -232,9 +261,9 @@ def _label(label: Mapping[str, Any]) -> tuple[int, np.ndarray] | None:
 
 
 def _size_of(frames: Sequence[FrameBoxes]) -> tuple[int, int]:
-    """No image size is published: the usual one, unless a box reaches beyond it."""
+    """No image size is published: the usual one, unless a box reaches beyond it, by 1e9 px at most."""
     boxes = np.array([box for frame in frames for _, box in frame if np.isfinite(box).all()]).reshape(-1, 4)
-    reach = np.ceil(boxes[:, 2:].max(axis=0, initial=0.0)).astype(int)
+    reach = np.ceil(boxes[:, 2:].max(axis=0, initial=0.0)).clip(max=1e9).astype(int)
     return max(DEFAULT_SIZE_PX[0], int(reach[0])), max(DEFAULT_SIZE_PX[1], int(reach[1]))
 
 

@@ -1,14 +1,20 @@
 """What the user says of a video: `moved=x1,y1,x2,y2@frame` and `contact=first-last`, as words or as lines of a file."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_text
+from real2sim_jax.perception.limits import LARGEST_SIDE_PX, check_box
+from real2sim_jax.texts import whole_number
 
 ROLES = ("hand", "moved", "anchor", "ignore")
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 
 
 @dataclass(frozen=True)
@@ -37,52 +43,69 @@ NOTHING = Told()
 
 def read_told(words: Sequence[str]) -> Told:
     """Return what words say, in which a file stands for its lines; UserError for one that cannot be read."""
-    said = [said for word in words for said in ([word] if "=" in word else _lines(Path(word)))]
-    spans = [text for text in said if text.replace(" ", "").startswith("contact=")]
-    boxes = [text for text in said if text not in spans]
-    return Told(tuple(_parsed(text) for text in boxes), tuple(sorted(_span(text) for text in spans)))
+    # A file first: its name may hold a '='.
+    told = [read_told_file(Path(w)) if os.path.isfile(w) or "=" not in w else parse_told([w]) for w in words]
+    contacts = sorted(span for each in told for span in each.contacts)
+    return Told(tuple(prompt for each in told for prompt in each.prompts), tuple(contacts))
 
 
-def lines_of(told: Told) -> list[str]:
-    """Return what is told as lines that `read_told` reads, boxes by frame: the first is where tracking starts."""
-    boxes = sorted(told.prompts, key=lambda prompt: (prompt.frame, ROLES.index(prompt.role)))
-    lines = [f"{p.role}={','.join(f'{value:g}' for value in p.box)}@{p.frame}" for p in boxes]
-    return lines + [f"contact={first}-{last}" for first, last in told.contacts]
-
-
-def check_frames(told: Told, frames: int) -> None:
-    """UserError where something is told of a frame that a video of so many frames has not."""
-    named = [(f"{prompt.role}: frame", prompt.frame) for prompt in told.prompts]
-    for what, frame in [*named, *(("contact: frame", last) for _, last in told.contacts)]:
-        if frame >= frames:
-            raise UserError(f"--prompt {what} {frame}, but the video has {frames} at 12 Hz, counted from 0")
-
-
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
+def read_told_file(path: Path) -> Told:
+    """Return what a file's lines say, without what follows a '#'; UserError for one that cannot be read."""
+    if not os.path.isfile(path):
         raise UserError(
             f"--prompt {str(path)!r}: expected ROLE=x1,y1,x2,y2@FRAME with ROLE one of {', '.join(ROLES)},"
             " contact=FIRST-LAST, or a file of such lines"
         )
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"--prompt {path}: expected a text file, got binary data") from error
-    return [line for line in (line.partition("#")[0].strip() for line in lines) if line]
+    return parse_told(line.partition("#")[0] for line in read_text(path).splitlines())
+
+
+def parse_told(lines: Iterable[str]) -> Told:
+    """Return what lines say, leaving out blank ones; UserError for one that cannot be read."""
+    said = [line.strip() for line in lines if line.strip()]
+    of_contact = [text.replace(" ", "").startswith("contact=") for text in said]
+    spans = [text for text, contact in zip(said, of_contact, strict=True) if contact]
+    boxes = [text for text, contact in zip(said, of_contact, strict=True) if not contact]
+    return Told(tuple(_parsed(text) for text in boxes), tuple(sorted(_span(text) for text in spans)))
+
+
+def lines_of(told: Told) -> list[str]:
+    """Return what is told as lines that `parse_told` reads, boxes by frame: the first is where tracking starts."""
+    boxes = sorted(told.prompts, key=lambda prompt: (prompt.frame, ROLES.index(prompt.role)))
+    # As many digits as the number needs to be the same again, and no exponent.
+    number = lambda value: np.format_float_positional(value, trim="-")  # noqa: E731
+    lines = [f"{p.role}={','.join(number(value) for value in p.box)}@{p.frame}" for p in boxes]
+    return lines + [f"contact={first}-{last}" for first, last in told.contacts]
+
+
+def check_told(told: Told, frames: int, size_px: tuple[int, int]) -> None:
+    """UserError where something is told that a video of so many frames of this size does not show."""
+    named = [(f"{prompt.role}: frame", prompt.frame) for prompt in told.prompts]
+    for what, frame in [*named, *(("contact: frame", last) for _, last in told.contacts)]:
+        if frame >= frames:
+            raise UserError(f"--prompt {what} {frame}, but the video has {frames} at 12 Hz, counted from 0")
+    for prompt in told.prompts:
+        try:
+            check_box(prompt.box, size_px)
+        except UserError as error:
+            raise UserError(f"--prompt {prompt.role}: {error}") from error
 
 
 def _parsed(text: str) -> Prompt:
-    match = re.fullmatch(rf"(\w+)={_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}@(\d+)", text.replace(" ", ""))
+    match = re.fullmatch(rf"(\w+)={_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}@([0-9]+)", text.replace(" ", ""))
     if match is None or match[1] not in ROLES:
         raise UserError(f"--prompt {text!r}: expected ROLE=x1,y1,x2,y2@FRAME with ROLE one of {', '.join(ROLES)}")
     x1, y1, x2, y2 = (float(match[i]) for i in range(2, 6))
     if x2 <= x1 or y2 <= y1:
         raise UserError(f"--prompt {text!r}: expected x1 < x2 and y1 < y2")
-    return Prompt(match[1], (x1, y1, x2, y2), int(match[6]))
+    try:
+        check_box((x1, y1, x2, y2), (LARGEST_SIDE_PX, LARGEST_SIDE_PX))
+        return Prompt(match[1], (x1, y1, x2, y2), whole_number(match[6]))
+    except UserError as error:
+        raise UserError(f"--prompt {text!r}: {error}") from error
 
 
 def _span(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"contact=(\d+)-(\d+)", text.replace(" ", ""))
+    match = re.fullmatch(r"contact=([0-9]{1,9})-([0-9]{1,9})", text.replace(" ", ""))
     if match is None or int(match[1]) > int(match[2]):
         raise UserError(f"--prompt {text!r}: expected contact=FIRST-LAST, frames counted from 0")
     return int(match[1]), int(match[2])

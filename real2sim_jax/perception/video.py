@@ -3,7 +3,8 @@
 Decoding streams: a frame is scaled down before it becomes an array, so memory grows with the working size alone.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import replacing
+from real2sim_jax.perception.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
 
 RATE_HZ = 12.0
 LONG_SIDE_PX = 480
@@ -22,6 +24,12 @@ LEAST_FRAMES = 8
 LONGEST_S = 60.0
 TRUNCATED_SHARE = 0.9
 """A file whose pictures end before this share of its announced length is truncated."""
+WIDEST_PIXEL = 4.0
+"""Pixels are at most so much wider than high, or higher than wide; the flattest in use are 2:1."""
+MOST_PIXELS = 2**26
+"""Of one picture: twice 8K, decoded in less than 1 GB."""
+CONTAINERS = "mov matroska avi gif apng asf flv mpegts mpeg ogg mxf nut ivf obu m4v h264 hevc mjpeg yuv4mpegpipe dv rm"
+"""Kinds of files that hold pictures themselves; playlists, which name other files, are none of them."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,15 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
     """
     path = Path(path)
     check_is_file(path)
+    check_rate(rate_hz)
     frames: list[np.ndarray] = []
     size = (0, 0)
     for shown, frame in _ticks(_decoded(path, long_side_px), rate_hz):
+        if frames and shown != size:
+            raise UserError(
+                f"{path}: its pictures change from {size[0]}x{size[1]} to {shown[0]}x{shown[1]} px;"
+                " scale them to one size, or cut the video there"
+            )
         size = shown
         if len(frames) >= LONGEST_S * rate_hz:
             raise UserError(f"{path}: longer than {LONGEST_S:g} s; cut out the part that shows the action")
@@ -57,8 +71,14 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
 
 def check_is_file(path: Path) -> None:
     """Raise UserError unless there is a file."""
-    if not path.is_file():
-        raise UserError(f"{path}: expected a video file, found {'a folder' if path.is_dir() else 'nothing'}")
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a video file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
+
+
+def open_video(path: Path) -> Any:
+    """Open a video file for reading: its name is a file's whatever it looks like, and it holds its pictures itself."""
+    options = {"format_whitelist": CONTAINERS.replace(" ", ","), "protocol_whitelist": "file"}
+    return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
 def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) -> None:
@@ -66,7 +86,8 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], rate_hz: float) 
 
     4:2:0 colour and the index in front are what browsers ask for.
     """
-    with replacing(path) as temporary, av.open(str(temporary), "w", "mp4", options={"movflags": "faststart"}) as out:
+    index = {"movflags": "faststart"}
+    with replacing(path) as temporary, av.open(f"file:{temporary}", "w", "mp4", options=index) as out:
         stream: Any = None
         for frame in frames:
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
@@ -85,22 +106,27 @@ Timed = tuple[float, tuple[int, int], np.ndarray]
 def _decoded(path: Path, long_side_px: int) -> Iterator[Timed]:
     """Yield time s, upright size px and scaled picture of each frame; UserError for what is no whole video."""
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             pictures = [s for s in container.streams.video if not _is_cover(s)]
             if not pictures:
                 raise UserError(f"{path}: expected a video, found no pictures in it (sound only?)")
             stream: Any = pictures[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path}: its pictures are in a format that is not known here; convert it")
             stream.thread_type = "AUTO"
-            end = None
+            if stream.width:
+                # Before anything of that size is decoded.
+                _check_picture(path, stream, stream)
+            times: list[float] = []
             for number, frame in enumerate(container.decode(stream)):
-                time = frame.time if frame.time is not None else number / float(stream.average_rate or RATE_HZ)
-                end = time if end is None else max(end, time)
-                yield time, *_upright(path, frame, stream, long_side_px)
-            _check_end(path, container, stream, end)
-    except av.FFmpegError as error:
-        raise UserError(
-            f"{path}: expected a video, got a damaged, truncated or foreign file ({error.strerror})"
-        ) from None
+                times.append(frame.time if frame.time is not None else number / float(stream.average_rate or RATE_HZ))
+                yield times[-1], *_upright(path, frame, stream, long_side_px)
+            _check_end(path, container, stream, max(times, default=None))
+            _check_times(path, times)
+    # PyAV's arithmetic with what a damaged file announces fails like arithmetic elsewhere.
+    except (av.FFmpegError, ArithmeticError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: expected a video, got a damaged, truncated or foreign file ({reason})") from None
 
 
 def _is_cover(stream: Any) -> bool:
@@ -122,14 +148,41 @@ def _check_end(path: Path, container: Any, stream: Any, end: float | None) -> No
         raise UserError(f"{path}: truncated: its pictures end after {shown:.1f} of {length:.1f} s; copy it again")
 
 
-def _upright(path: Path, frame: Any, stream: Any, long_side_px: int) -> tuple[tuple[int, int], np.ndarray]:
-    """Size px of the upright picture with square pixels, and the picture, scaled to at most `long_side_px`."""
+def _check_times(path: Path, times: Sequence[float]) -> None:
+    """UserError where pictures are too rare to show an action."""
+    length = max(times) - min(times)
+    try:
+        # Those that come more often than any camera's are as many as the clock's ticks ask for.
+        check_rate(min(RATES_HZ[1], (len(times) - 1) / length) if length > 0 else RATE_HZ)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _check_picture(path: Path, picture: Any, stream: Any) -> tuple[int, int]:
+    """Return width and height px with square pixels, as announced or decoded; UserError where they are none."""
     shape = float(stream.sample_aspect_ratio or 1)
-    width, height = round(frame.width * shape), frame.height
+    if not 1 / WIDEST_PIXEL <= shape <= WIDEST_PIXEL:
+        raise UserError(
+            f"{path}: pixels {shape:g} times as wide as high; expected {1 / WIDEST_PIXEL:g} to {WIDEST_PIXEL:g}"
+        )
+    width, height = round(picture.width * shape), picture.height
     if min(width, height) < LEAST_SIDE_PX:
         raise UserError(f"{path}: {width}x{height} px; expected at least {LEAST_SIDE_PX} px on each side")
+    if max(width, height) > LARGEST_SIDE_PX or picture.width * height > MOST_PIXELS:
+        most = f"{LARGEST_SIDE_PX} px on each side and {MOST_PIXELS / 1e6:.0f} million in all"
+        raise UserError(f"{path}: {width}x{height} px; expected at most {most}; scale it down")
+    return width, height
+
+
+def _upright(path: Path, frame: Any, stream: Any, long_side_px: int) -> tuple[tuple[int, int], np.ndarray]:
+    """Size px of the upright picture with square pixels, and the picture, scaled to at most `long_side_px`."""
+    width, height = _check_picture(path, frame, stream)
     scale = min(1.0, long_side_px / max(width, height))
-    small = frame.reformat(round(scale * width), round(scale * height), "rgb24", interpolation="AREA").to_ndarray()
+    shown = round(scale * width), round(scale * height)
+    if min(shown) < LEAST_SIDE_PX:
+        least = f"at least {LEAST_SIDE_PX} px on each side"
+        raise UserError(f"{path}: {width}x{height} px is {shown[0]}x{shown[1]} when scaled down; expected {least}")
+    small = frame.reformat(*shown, "rgb24", interpolation="AREA").to_ndarray()
     quarters = round(frame.rotation / 90) % 4
     size = (height, width) if quarters % 2 else (width, height)
     return size, np.ascontiguousarray(np.rot90(small, quarters))

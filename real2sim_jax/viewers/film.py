@@ -6,6 +6,7 @@ import av
 import numpy as np
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.perception.video import open_video
 
 HEIGHT_PX = 240
 
@@ -18,7 +19,7 @@ def read_film(path: str | Path, count: int) -> list[np.ndarray]:
     if not Path(path).is_file():
         raise UserError(f"{path}: expected a video file, found none; check the path")
     try:
-        with av.open(str(path)) as container:
+        with open_video(Path(path)) as container:
             frames = [_small(frame) for frame in container.decode(video=0)]
     except (av.FFmpegError, IndexError) as error:
         raise UserError(f"{path}: expected a video, cannot decode it ({type(error).__name__}); convert it") from error

@@ -2,22 +2,26 @@
 
 import http.client
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 
+from real2sim_jax.annotation import server as server_module
 from real2sim_jax.annotation.server import MOST_BYTES, make_server
 from real2sim_jax.annotation.session import Session
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import load
-from real2sim_jax.perception.prompts import read_told
+from real2sim_jax.perception.prompts import lines_of, parse_told, read_told
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.types import MaskTrack
 from tests.command_line import exit_code as run
@@ -249,6 +253,104 @@ def test_what_cannot_be_followed_is_not_saved(served, text, says):
     assert not served.session.out.exists() and served.session.job() is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["moved=1.5,2,1234567,3@0", f"moved=1,2,{'9' * 400},3@0", "moved=1,2,30,40@" + "9" * 5000, "moved=1,2,30,40@²",
+     "contact=3-" + "9" * 5000, "moved=1,2,700,40@0", "moved=1,2,1e3,40@0"],
+    ids=range(7),
+)  # fmt: skip
+def test_impossible_numbers_are_not_saved(served, text):
+    status, body, _ = ask(served, own(served, "save"), "POST", text.encode())
+    assert status == 400 and len(body.splitlines()) == 1 and not served.session.out.exists()
+
+
+@pytest.mark.parametrize("name", ["told.txt", "a=b.txt", "moved=1,2,3,4@0"])
+def test_what_is_saved_is_what_is_read(clip, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    told = parse_told(["hand=1,2,319.99999999999994,4@0", "moved=0.00001,0.1,30.123456789012345,40@3", "contact=2-9"])
+    session = Session(clip, Path(name), segmenter_named("boxes"))
+    assert session.save("\n".join(lines_of(told))) == told
+    assert Session(clip, Path(name), segmenter_named("boxes")).told == told
+    assert read_told([name]) == told and [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_heading_cannot_become_a_line(scene, tmp_path):
+    video = write_clip(tmp_path / "made.mp4", scene.frames, 12).rename(tmp_path / "a\nmoved=1,2,3,4@0 \r\u2028.mp4")
+    session = Session(video, tmp_path / "told.txt", segmenter_named("boxes"))
+    session.save("contact=1-2")
+    assert read_told([str(session.out)]) == parse_told(["contact=1-2"])
+
+
+def test_several_who_save_at_once_leave_one_whole_file(clip, tmp_path):
+    session = Session(clip, tmp_path / "told.txt", segmenter_named("boxes"))
+    texts = [f"moved={i},2,{i + 20},40@{i}" for i in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(session.save, texts))
+    assert lines_of(read_told([str(session.out)]))[0] in texts and len(list(tmp_path.iterdir())) == 1
+
+
+def stalled(server, text):
+    connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=30)
+    # Those that are too many are turned away before they have said anything.
+    with suppress(ConnectionError):
+        connection.sendall(text.encode())
+    return connection
+
+
+def handlers():
+    return sum("process_request_thread" in thread.name for thread in threading.enumerate())
+
+
+def is_served(server):
+    with suppress(ConnectionError):
+        return ask(server, own(server, "video"))[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["nothing", "half a head", "no body", "half a body"])
+def test_stalled_requests_hold_few_threads_and_not_for_long(served, monkeypatch, kind):
+    monkeypatch.setattr(server_module, "LONGEST_S", 1.0)
+    head = f"POST {own(served, 'save')} HTTP/1.1\r\nHost: 127.0.0.1:{served.server_port}\r\nContent-Length: 22\r\n\r\n"
+    sent = {"nothing": "", "half a head": head[:40], "no body": head, "half a body": head + "moved=1,2,30"}[kind]
+    connections, most, until = [stalled(served, sent) for _ in range(200)], 0, time.monotonic() + 20
+    while not is_served(served) and time.monotonic() < until:
+        most = max(most, handlers())
+        time.sleep(0.05)
+    assert time.monotonic() < until, "the page is served again"
+    assert most <= server_module.MOST_REQUESTS + 1 and not served.session.out.exists()
+    until = time.monotonic() + 20
+    while handlers() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert handlers() == 0
+    for connection in connections:
+        connection.close()
+
+
+def test_one_byte_at_a_time_is_too_slow(served, monkeypatch):
+    monkeypatch.setattr(server_module, "LONGEST_S", 1.0)
+    connection, begun = stalled(served, "POST / HTTP/1.1\r\n"), time.monotonic()
+    with suppress(ConnectionError, BrokenPipeError):
+        while time.monotonic() - begun < 20:
+            connection.sendall(b"X")
+            time.sleep(0.1)
+    assert time.monotonic() - begun < 10
+    connection.close()
+
+
+@pytest.mark.parametrize("length", ["", "-1", "²", "1e3", "9" * 5000, "1" + "0" * 12])
+def test_a_length_that_is_none(served, length, capsys):
+    status, body, _ = ask(served, own(served, "save"), "POST", None, Content_Length=length.encode())
+    assert status == 400 and len(body.splitlines()) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_body_that_ends_early_is_not_saved(served):
+    head = f"POST {own(served, 'save')} HTTP/1.1\r\nHost: 127.0.0.1:{served.server_port}\r\nContent-Length: 99\r\n\r\n"
+    with stalled(served, head + "moved=1,2,30,40@0\n") as connection:
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+    assert b" 400 " in answer and b"expected 99 bytes, got 18" in answer and not served.session.out.exists()
+
+
 def test_one_segmentation_at_a_time_and_its_error_is_told(clip, tmp_path):
     go = threading.Event()
 
@@ -279,6 +381,8 @@ def test_errors_of_the_command(clip, tmp_path, capsys):
     for words, says in (
         ((tmp_path / "bad.mp4",), "expected a video"),
         ((clip, "--out", tmp_path / "late.txt"), "the video has 24"),
+        ((tmp_path,), "found a folder"),
+        (("..",), "found a folder"),
         ((clip, "--port", "70000"), "--port 70000"),
         ((clip, "--segmenter", "magic"), "expected one of auto"),
     ):

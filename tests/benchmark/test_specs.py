@@ -55,7 +55,14 @@ def test_an_unnamed_index_column_is_ignored(tmp_path):
     [
         (HEADER.replace("hele", "tilt"), ROWS, "column 'hele' is missing"),
         (HEADER, [ROWS[0].replace("0.08", "tall")], "line 2, column 'o0hei'"),
-        (HEADER, [ROWS[0], ROWS[1].replace("0.06", "0")], "line 3, column 'o0hei': expected a size"),
+        (HEADER, [ROWS[0], ROWS[1].replace("0.06", "0")], "row 2, column 'o0hei': expected a size"),
+        (
+            HEADER,
+            [ROWS[0], ROWS[1].replace("-1", "-60", 1)],
+            "row 2, column 'hazi': expected -6.28 to 6.28 rad, got -60",
+        ),
+        (HEADER, [ROWS[0].replace("0.3", "300", 1)], "column 'hposx': expected -10 to 10 m, got 300"),
+        (HEADER, [ROWS[0].replace("0.3", "1e308", 1)], "column 'hposx': expected a finite number, got '1e308'"),
         (HEADER, [ROWS[0].replace("0.1", "nan", 1)], "finite"),
         (HEADER, [], "at least one row"),
     ],

@@ -14,12 +14,12 @@ def gradient_frames(count, width=96, height=64):
     return frames
 
 
-def write_clip(path, frames, rate=24, codec="libx264", pix_fmt="yuv420p", times=None, sound=False):
-    """Write frames with a codec; times: presentation times s instead of a constant rate."""
+def write_clip(path, frames, rate=24, codec="libx264", pix_fmt="yuv420p", times=None, sound=False, shape=1):
+    """Write frames with a codec; times: presentation times s instead of a constant rate; shape: width of a pixel."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=rate)
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = pix_fmt
+        stream.pix_fmt, stream.codec_context.sample_aspect_ratio = pix_fmt, Fraction(shape)
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         noise = out.add_stream("aac", rate=8000) if sound else None
         for i, frame in enumerate(frames):

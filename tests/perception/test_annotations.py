@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,83 @@ def test_missing_and_empty_folders(tmp_path):
         read_tracks(tmp_path / "absent")
     with pytest.raises(UserError, match="found none"):
         read_tracks(tmp_path)
+
+
+def in_frame(name="7/0001.jpg", **sides):
+    """Annotations whose first frame has another name or a side of another length."""
+    content = slide()
+    content[0]["name"] = name
+    content[0]["labels"][1]["box2d"] |= sides
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (in_frame(x2=1e7), "an image of 1e\\+07x240 px; expected 1 to 16384"),
+        (in_frame(x2=1e12), "an image of 1e\\+09x240 px"),
+        (in_frame(x1=-428), "frame 1: a box is more than one image outside the image of 427x240 px"),
+        (in_frame(x2=10**400), "frame 1: expected labels"),
+        (in_frame(x2="9" * 5000), "not finite"),
+        (in_frame(x2=[[1]]), "frame 1: expected labels"),
+        (in_frame(name=f"7/{'9' * 5000}.jpg"), "frame 1: expected a whole number"),
+        (in_frame(name=f"7/{'9' * 300_000}"), None),
+        (in_frame(name="7/²²²²².jpg"), None),
+        (in_frame(x1=-420), None),
+    ],
+    ids=range(10),
+)
+def test_a_video_with_impossible_numbers_is_skipped_with_its_reason(tmp_path, content, says):
+    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": content}), action="pick_up")
+    assert list(tracks) == (["7", "8"] if says is None else ["7"])
+    if says is not None:
+        assert re.search(says, skipped["8"]) and len(skipped["8"].splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "says"),
+    [
+        ("width,height", "1e9,480", "expected 1 to 16384 px"),
+        ("width,height", "1e300,480", "expected 1 to 16384 px"),
+        ("width,height", "640,", "both width and height"),
+        ("fps", "1e-320", "0.5 to 1000"),
+        ("fps", "1e-9", "0.5 to 1000"),
+        ("fps", "1e9", "0.5 to 1000"),
+        ("fps", "9" * 400, "positive number"),
+    ],
+)
+def test_impossible_sizes_and_rates(tmp_path, columns, values, says):
+    table = f"video_id,action,{columns}\n7,pick_up,{values}\n"
+    with pytest.raises(UserError, match=f"video 7: .*{says}") as caught:
+        read_tracks(folder_with(tmp_path, {"7": slide()}, actions=table))
+    assert len(str(caught.value)) < 1100
+    with pytest.raises(UserError, match=r"0\.5 to 1000"):
+        read_tracks(folder_with(tmp_path, {"7": slide()}, actions="video_id,action\n7,pick_up\n"), dt=0.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [("²,4-8", "'²'"), (f"{'9' * 5000},4-8", "whole number"), ("93,4-" + "9" * 5000, "whole number"),
+     ("93,²-8", "'²'"), ("93,8-4", "FIRST-LAST"), ("93,0-4", "FIRST-LAST")],
+)  # fmt: skip
+def test_phases_of_impossible_numbers(tmp_path, row, says):
+    table = f"video_id,action_id,action\n7,{row}\n"
+    with pytest.raises(UserError, match=f"video 7: .*{says}"):
+        read_tracks(folder_with(tmp_path, {"7": slide()}, phases=table), action="pick_up")
+
+
+def test_an_empty_choice_of_videos(tmp_path):
+    with pytest.raises(UserError, match="expected at least one video, got an empty choice"):
+        read_tracks(folder_with(tmp_path, {"7": slide()}), [], action="pick_up")
+
+
+def test_an_id_with_line_ends_makes_an_error_of_one_line(tmp_path):
+    name = "7\n8\x1b[31m\u2028\ud800"
+    (tmp_path / "boxes.json").write_text(json.dumps({name: []}))
+    for arguments in ({"action": "pick_up"}, {}, {"videos": ["9\n"]}):
+        with pytest.raises(UserError) as caught:
+            read_tracks(tmp_path, **arguments)
+        assert str(caught.value).isprintable() and "\\n" in str(caught.value)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="real annotations are not redistributed")

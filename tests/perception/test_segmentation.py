@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.errors import UserError
 from real2sim_jax.perception.drift import drift_of, shaken
+from real2sim_jax.perception.limits import LARGEST_SIDE_PX
 from real2sim_jax.perception.mask_tracks import for_action, mask_track
-from real2sim_jax.perception.prompts import Prompt, Told, lines_of, read_told
+from real2sim_jax.perception.prompts import ROLES, Prompt, Told, check_told, lines_of, parse_told, read_told
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import Video
@@ -142,6 +145,11 @@ MALFORMED = (
     "cup=1,2,3,4@5",
     "moved=9,2,3,4@5",
     "moved=1,2,3,4@x",
+    "moved=1,2,3,4@" + "9" * 5000,
+    "moved=1,2,3,4@²",
+    "moved=1,2," + "9" * 400 + ",4@0",
+    "moved=1,2,40000,4@0",
+    "contact=4-" + "9" * 5000,
     "contact=4",
     "contact=9-4",
 )
@@ -163,6 +171,34 @@ def test_a_prompt_reads_as_it_is_written(tmp_path):
     (tmp_path / "my.txt").write_bytes(bytes(range(128, 256)))
     with pytest.raises(UserError, match="expected a text file"):
         read_told([str(tmp_path / "my.txt")])
+
+
+@given(
+    st.lists(st.floats(0, 2 * LARGEST_SIDE_PX), min_size=4, max_size=4, unique=True),
+    st.sampled_from(ROLES),
+    st.integers(0, 10**9 - 1),
+)
+def test_any_box_survives_being_written(sides, role, frame):
+    x1, x2, y1, y2 = *sorted(sides[:2]), *sorted(sides[2:])
+    told = Told((Prompt(role, (x1, y1, x2, y2), frame),), ((0, frame),))
+    assert parse_told(lines_of(told)) == told
+
+
+def test_a_file_is_a_file_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("moved=1,2,3,4@0", "a=b.txt"):
+        (tmp_path / name).write_text("\ufeffanchor=1,2,3,4@0\n", encoding="utf-8")
+        assert read_told([name]).prompts[0].role == "anchor"
+    with pytest.raises(UserError, match="or a file of such lines"):
+        read_told(["x" * 5000])
+
+
+def test_what_lies_outside_the_video_is_refused():
+    told = read_told(["moved=1,2,600,40@3", "contact=3-4"])
+    check_told(told, 5, (320, 240))
+    for frames, size in ((4, (320, 240)), (5, (299, 240)), (3, (320, 240))):
+        with pytest.raises(UserError, match=r"--prompt (moved|contact)"):
+            check_told(told, frames, size)
 
 
 def test_a_box_in_a_later_frame_brings_back_what_was_lost():

@@ -1,6 +1,8 @@
 """Reading and writing videos: rates, turns, odd sizes, depths, and every broken file in one line."""
 
 import os
+import random
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -9,6 +11,7 @@ import pytest
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.perception.video import read_video, write_video
+from real2sim_jax.viewers.film import read_film
 from tests.perception.clips import gradient_frames, turn_quarter, write_clip, write_sound
 
 VIDEOS = Path(os.environ.get("REAL2SIM_DATA", Path(__file__).parents[3] / "shared" / "data")) / "videos"
@@ -118,6 +121,103 @@ def test_broken_files_cost_one_line(tmp_path, kind, says):
     with pytest.raises(UserError, match=says) as caught:
         read_video(broken(tmp_path, kind))
     assert "\n" not in str(caught.value) and "x." in str(caught.value)
+
+
+NAMES = (
+    "2024-05-01T10:30:12.mp4",
+    "concat:a.mp4",
+    "http:a.mp4",
+    "pipe:0",
+    "%03d.mp4",
+    "-",
+    "a|b 'c' \"d\".mp4",
+    "file:a",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_a_files_whatever_it_looks_like(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "made.mp4", gradient_frames(24)).rename(tmp_path / name)
+    assert len(read_video(name).frames) in (12, 13)
+    (tmp_path / name).unlink()
+    write_video(name, gradient_frames(12), 12.0)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and len(read_video(name).frames) == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.ts\n#EXT-X-ENDLIST\n"),
+        ("a.txt", "ffconcat version 1.0\nfile secret.ts\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile secret.ts\n"),
+        ("a.mpd", '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'),
+    ],
+)
+def test_playlists_are_no_videos(tmp_path, name, text):
+    write_clip(tmp_path / "secret.ts", gradient_frames(24))
+    (tmp_path / name).write_text(text)
+    for read in (read_video, lambda path: read_film(path, 2)):
+        with pytest.raises(UserError, match="expected a video"):
+            read(tmp_path / name)
+
+
+def test_pictures_that_change_their_size(tmp_path):
+    parts = []
+    for i, size in enumerate([(96, 64), (64, 96)]):
+        times = i + np.arange(24) / 24
+        parts.append(write_clip(tmp_path / f"{i}.ts", gradient_frames(24, *size), times=times))
+    (tmp_path / "a.ts").write_bytes(b"".join(path.read_bytes() for path in parts))
+    with pytest.raises(UserError, match="change from 96x64 to 64x96 px"):
+        read_video(tmp_path / "a.ts")
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "says"),
+    [
+        (Fraction(1, 30), (960, 480), "pixels 0.0333"),
+        (Fraction(1, 255), (960, 480), "pixels 0.0039"),
+        (Fraction(30), (96, 96), "pixels 30 times"),
+        (Fraction(1), (1920, 96), "480x24 when scaled down"),
+        (Fraction(1, 4), (96, 64), "24x64 px"),
+    ],
+    ids=str,
+)
+def test_pixels_and_pictures_of_absurd_shape(tmp_path, shape, size, says):
+    with pytest.raises(UserError, match=says):
+        read_video(write_clip(tmp_path / "a.mp4", gradient_frames(12, *size), 12, shape=shape))
+
+
+def test_pixels_twice_as_wide_as_high_are_made_square(tmp_path):
+    video = read_video(write_clip(tmp_path / "a.mp4", gradient_frames(12, 96, 96), 12, shape=Fraction(2)))
+    assert video.source_size == (192, 96) and video.frames.shape[1:3] == (96, 192)
+
+
+def test_pictures_too_large_or_too_rare(tmp_path):
+    header = b"YUV4MPEG2 W%d H%d F24:1 C420\nFRAME\n"
+    for width, height in ((20_000, 64), (16_000, 16_000)):
+        (tmp_path / "a.y4m").write_bytes(header % (width, height) + bytes(1000))
+        with pytest.raises(UserError, match=f"{width}x{height} px; expected at most"):
+            read_video(tmp_path / "a.y4m")
+    rare = write_clip(tmp_path / "b.mp4", gradient_frames(12), times=np.arange(12) * 4.0)
+    with pytest.raises(UserError, match=r"0\.25 frames a second; expected 0\.5 to 1000"):
+        read_video(rare)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("s.mp4", "libx264"), ("s.mkv", "libx264"), ("s.flv", "flv1"), ("s.ts", "libx264")]
+)
+def test_a_damaged_file_is_read_or_one_line(tmp_path, name, codec):
+    whole, draw = write_clip(tmp_path / name, gradient_frames(12), 24, codec).read_bytes(), random.Random(0)
+    for _ in range(100):
+        data = bytearray(whole)
+        for place in draw.choices(range(draw.choice((200, 1000, len(data)))), k=5):
+            data[place % len(data)] = draw.randrange(256)
+        (tmp_path / name).write_bytes(data)
+        try:
+            assert read_video(tmp_path / name).frames.shape[-1] == 3
+        except UserError as error:
+            assert str(error).isprintable()
 
 
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason="real videos are not redistributed")

@@ -113,4 +113,3 @@ class WarpPhysics(_MjxModel):
             "geom_aabb": system.geom_aabb.at[geoms, 1].set(box),
         }
         return system.tree_replace(self._changed(properties) | sizes)
-

@@ -5,6 +5,7 @@ Source: Petrik et al., CoRL 2020, section 4 (crop, scale, stretch onto the actio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -17,22 +18,23 @@ from real2sim_jax.robot.rotations import (
     rotate,
     wxyz_from_azimuth_elevation,
 )
+from real2sim_jax.settings import Checked, Metres, Range, Seconds
 from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack, Demonstration, stack
 
 
 @dataclass(frozen=True)
-class DemonstrationConfig:
+class DemonstrationConfig(Checked):
     """How a video becomes a demonstration."""
 
-    scale: float = 1.5
+    scale: Annotated[float, Range(0.01, 100)] = 1.5
     """Positions and sizes are multiplied by this: the gripper is larger than a hand."""
-    episode_s: float = 10.0
-    window_s: tuple[float, float] = (3.0, 7.0)
+    episode_s: Annotated[float, Range(0.1, 3600)] = 10.0
+    window_s: tuple[Seconds, Seconds] = (3.0, 7.0)
     """The video is stretched onto this part of the episode; before and after, values are held."""
-    rate_hz: float = 12.0
-    retreat_m: float = 0.2
+    rate_hz: Annotated[float, Range(0.5, 1000)] = 12.0
+    retreat_m: Metres = 0.2
     """How far the hand is above the moved object after the window, unless it keeps holding it."""
-    anchor_radius_m: float = 0.045
+    anchor_radius_m: Annotated[float, Range(0.001, 10)] = 0.045
     """Of the robot's anchor: what is put onto a larger one is put as far from its centre in proportion."""
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from real2sim_jax import jax_settings
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.perception.synthetic import synthetic_scenes
@@ -219,7 +220,7 @@ def table(rows: list[dict[str, Any]], cores: int) -> Table:
 def on_cores(cores: int, rounds: int, path: Path) -> None:
     """Measure all cases on so many cores; print them and add them to the JSON file."""
     # Before anything is computed: XLA makes as many threads as it finds cores.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
+    jax_settings.use_cores(cores)
     rows = [measured(name, make(resolution), rounds) for name, make, resolution in CASES]
     Console(width=None if sys.stdout.isatty() else 150).print(table(rows, cores))
     results = json.loads(path.read_text()) if path.exists() else {}
@@ -236,7 +237,7 @@ def main() -> None:
     if given.cores:
         on_cores(given.cores, given.rounds, given.runs / "speed" / "rendering.json")
         return
-    for cores in sorted({1, len(os.sched_getaffinity(0))}):
+    for cores in sorted({1, jax_settings.cores()}):
         again = [sys.executable, __file__, "--rounds", str(given.rounds), "--runs", str(given.runs)]
         flags = f"{os.environ.get('XLA_FLAGS', '')} {SCHEDULER}"
         subprocess.run([*again, "--cores", str(cores)], check=True, env={**os.environ, "XLA_FLAGS": flags})

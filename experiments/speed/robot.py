@@ -9,7 +9,6 @@ fresh process. Results go to RUNS/speed/robot.json.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 from real2sim_jax.console import Console
 from real2sim_jax.files import versions, write_json
+from real2sim_jax.jax_settings import use_cores
 from real2sim_jax.robot.arms import SimulatedArm
 from real2sim_jax.robot.controller import Controller
 from real2sim_jax.robot.observation import CONTROL_HZ, EPISODE_S
@@ -34,7 +34,7 @@ IMPORT = "import time; t = time.perf_counter(); import real2sim_jax.robot.__main
 
 def main() -> None:
     options = parse()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    use_cores(1)
     policy = load_policy(options.policy)
     times = sorted(step_times(policy))
     result = {

@@ -24,9 +24,11 @@ def not_negative(seed: int) -> None:
 
 
 def at_least_one(name: str, value: int) -> None:
-    """UserError unless the value of an option is 1 or more."""
+    """UserError unless the value of an option is 1 or more, and a number of things that a machine can hold."""
     if value < 1:
         raise UserError(f"{name} {value}: expected at least 1")
+    if value > 1_000_000:
+        raise UserError(f"{name} {value}: expected at most 1000000")
 
 
 class Model(Protocol):

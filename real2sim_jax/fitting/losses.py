@@ -4,6 +4,7 @@ A term of 1 means "off by as much as is usual". `Weights` sums them; its fields 
 """
 
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -15,77 +16,80 @@ from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_ha
 from real2sim_jax.rendering.boxes import soft_boxes
 from real2sim_jax.rendering.occlusion import trim_hidden
 from real2sim_jax.robot.rotations import conjugate, rotate
+from real2sim_jax.settings import Checked, Positive, Range, Weight
 from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
+
+Mean = Annotated[float, Range(-20, 20)]
 
 
 @dataclass(frozen=True)
-class Weights:
+class Weights(Checked):
     """Weight of each term of the loss."""
 
-    boxes: float = 1.0
+    boxes: Weight = 1.0
     """Sides of the projected boxes against the observed ones."""
-    masks: float = 30.0
+    masks: Weight = 30.0
     """Rendered against observed masks, where there are masks."""
-    hand_acceleration: float = 1.0
-    moved_acceleration: float = 1.0
-    hand_turning: float = 1.0
+    hand_acceleration: Weight = 1.0
+    moved_acceleration: Weight = 1.0
+    hand_turning: Weight = 1.0
     """Angular acceleration of the hand."""
-    hand_turned: float = 1.0
+    hand_turned: Weight = 1.0
     """Hand turned away from its mean direction: in one action it hardly turns, and least where nobody sees it."""
-    pan: float = 0.3
+    pan: Weight = 0.3
     """Shift of the image, and its speed."""
-    moved_turning: float = 1.0
+    moved_turning: Weight = 1.0
     """Angular acceleration of the moved object."""
-    penetration: float = 1.0
+    penetration: Weight = 1.0
     """Moved object inside the anchor."""
-    support: float = 1.0
+    support: Weight = 1.0
     """Released onto the anchor: centre beyond the anchor's footprint."""
-    hand_above_table: float = 1.0
-    hand_posture: float = 0.1
+    hand_above_table: Weight = 1.0
+    hand_posture: Weight = 0.1
     """Elevation of the hand away from the usual."""
-    moved_posture: float = 0.3
+    moved_posture: Weight = 0.3
     """Moved object turned or tilted away from the camera's axes."""
-    carried: float = 1.0
+    carried: Weight = 1.0
     """Height over the table at which a held object travels, away from the usual."""
-    sizes: float = 0.3
+    sizes: Weight = 0.3
     """Sizes of objects away from those of things a hand moves."""
-    depth: float = 0.3
+    depth: Weight = 0.3
     """Objects deeper or flatter, seen from the camera, than they are wide."""
-    hand_size: float = 0.3
+    hand_size: Weight = 0.3
     """Size of the hand away from a forearm's: this gives the scene its scale."""
-    camera: float = 1.0
+    camera: Weight = 1.0
     """Elevation and distance away from the usual."""
-    on_anchor: float = 0.5
+    on_anchor: Weight = 0.5
     """Released onto the anchor: without evidence things stand on the table."""
 
 
 @dataclass(frozen=True)
-class Scales:
+class Scales(Checked):
     """What is usual: the unit of each error."""
 
-    side_fraction: float = 0.01
+    side_fraction: Positive = 0.01
     """Error of a box side, of the image width."""
-    robust: float = 3.0
+    robust: Positive = 3.0
     """Beyond this many units an error of a box side counts linearly."""
-    acceleration_m_s2: float = 2.0
-    angular_acceleration_rad_s2: float = 10.0
-    hand_turned_rad: float = 0.2
-    pan: tuple[float, float] = (0.02, 0.1)
+    acceleration_m_s2: Positive = 2.0
+    angular_acceleration_rad_s2: Positive = 10.0
+    hand_turned_rad: Positive = 0.2
+    pan: tuple[Positive, Positive] = (0.02, 0.1)
     """In image widths, and image widths per second."""
-    contact_m: float = 0.005
-    supporting_fraction: float = 0.8
+    contact_m: Positive = 0.005
+    supporting_fraction: Positive = 0.8
     """Share of the anchor's footprint, about its centre, in which centres of things stand that are put onto it."""
-    hand_elevation_rad: tuple[float, float] = (0.5, 0.5)
+    hand_elevation_rad: tuple[Positive, Positive] = (0.5, 0.5)
     """Mean and deviation."""
-    carried_m: tuple[float, float] = (0.08, 0.08)
-    turn_rad: float = 0.4
-    log_half_extent: tuple[float, float] = (-3.2, 0.7)
+    carried_m: tuple[Positive, Positive] = (0.08, 0.08)
+    turn_rad: Positive = 0.4
+    log_half_extent: tuple[Mean, Positive] = (-3.2, 0.7)
     """Mean and deviation; 4 cm, a factor of two."""
-    log_depth_over_width: float = 0.4
-    log_hand_radius: tuple[float, float] = (-3.22, 0.1)
-    log_hand_half_length: tuple[float, float] = (-1.61, 0.4)
-    camera_elevation_rad: tuple[float, float] = (0.6, 0.2)
-    log_distance: tuple[float, float] = (-0.1, 0.5)
+    log_depth_over_width: Positive = 0.4
+    log_hand_radius: tuple[Mean, Positive] = (-3.22, 0.1)
+    log_hand_half_length: tuple[Mean, Positive] = (-1.61, 0.4)
+    camera_elevation_rad: tuple[Positive, Positive] = (0.6, 0.2)
+    log_distance: tuple[Mean, Positive] = (-0.1, 0.5)
 
 
 def loss_terms(

@@ -1,6 +1,5 @@
 """Optimising many small problems at once: every start of every video is one `Problem` of the same shape."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from real2sim_jax.fitting.initial import Start, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
 from real2sim_jax.fitting.parameters import Parameters, Rules, decode, from_free, to_free
+from real2sim_jax.jax_settings import cores
 from real2sim_jax.types import Array, BoxTrack, CuboidTrack, unstack
 
 
@@ -109,7 +109,7 @@ def minimise_all(
 def _workers() -> int:
     """On a CPU a batch of small arrays keeps a single core busy, so one runs on each."""
     alone = jax.default_backend() == "cpu" and jax.device_count() == 1
-    return len(os.sched_getaffinity(0)) if alone else 1
+    return cores() if alone else 1
 
 
 def _batch(settings: Settings) -> int:

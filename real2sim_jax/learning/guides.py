@@ -5,7 +5,7 @@ touching what it is to grasp, nor what suits objects of other sizes: that is add
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from real2sim_jax.actions import Action
 from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import CONTROL_HZ, FORCED_AFTER_S, MAX_OPENING_M
 from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.settings import Checked, Metres, Range, Seconds, Weight
 from real2sim_jax.simulation.reward import Reference, RewardConfig, references
 from real2sim_jax.simulation.starts import lowest_point
 from real2sim_jax.types import Demonstration
@@ -25,41 +26,41 @@ UP = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
-class GuideConfig:
+class GuideConfig(Checked):
     """How the demonstrations guide the policy before it has learnt anything."""
 
-    grip: float = 1.2
+    grip: Annotated[float, Range(0, 100)] = 1.2
     """Added to the grip before the tanh: minus inside the demonstrated contact, plus outside."""
-    grip_lead_s: float = 0.4
+    grip_lead_s: Seconds = 0.4
     """The fingers start to close this long before the demonstrated contact: they need the time."""
-    position_gain: float = 3.0
+    position_gain: Weight = 3.0
     """1/s."""
-    orientation_gain: float = 2.0
+    orientation_gain: Weight = 2.0
     """1/s."""
-    grasp_height_m: float = 0.036
+    grasp_height_m: Metres = 0.036
     """Where the guide grasps objects that stand on the table: low enough for the flattest, high enough for a level
     gripper to clear the table."""
-    clearance_m: float = 0.004
+    clearance_m: Metres = 0.004
     """Least height of the gripper's lowest point, and of a held object's over what it is put down on."""
-    steepest_deg: float = 75.0
+    steepest_deg: Annotated[float, Range(0, 90)] = 75.0
     """Largest elevation; beyond 85 deg nothing is paid."""
-    approach_m: float = 0.14
+    approach_m: Metres = 0.14
     """The hand waits this far behind the grasp, along its own axis, ..."""
-    approach_s: float = 0.9
+    approach_s: Annotated[float, Range(0, 60, above=True)] = 0.9
     """... and goes in during this time before the action begins, fingers first."""
-    approach_rise_m: float = 0.3
+    approach_rise_m: Metres = 0.3
     """Before that it comes from this much higher, ..."""
-    approach_descent_s: float = 1.2
+    approach_descent_s: Annotated[float, Range(0, 60, above=True)] = 1.2
     """... in this time: on its way it passes above what stands there."""
-    leave_rise_m: float = 2.0
+    leave_rise_m: Metres = 2.0
     """At first it aims this much higher still, straight up: wherever it starts, something may stand beside it, ..."""
-    leave_s: float = 0.5
+    leave_s: Seconds = 0.5
     """... for this long."""
-    held_half_height_m: float = 0.05
+    held_half_height_m: Metres = 0.05
     """Half the height of the tallest object that starts in the hand, ..."""
-    anchor_height_m: float = 0.1
+    anchor_height_m: Metres = 0.1
     """... and height of the tallest that things are put onto."""
-    let_go_s: float = 0.4
+    let_go_s: Seconds = 0.4
     """After the action the hand stays this long where it is, while the fingers open."""
 
 

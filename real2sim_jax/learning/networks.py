@@ -7,7 +7,7 @@ all states: probabilities are those before the tanh, whose Jacobian cancels in e
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -25,20 +25,22 @@ from real2sim_jax.robot.observation import (
     features,
 )
 from real2sim_jax.robot.policy import Policy
+from real2sim_jax.settings import Checked, Length, Range
 
+Sigma = Annotated[float, Range(0, 10, above=True)]
 MIN_SIGMA = 0.01
 """Added to every standard deviation: exploration never ends altogether."""
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Checked):
     """Sizes and the first exploration noise."""
 
-    hidden: tuple[int, ...] = (128, 128, 128)
-    sigma_translation: float = 0.25
+    hidden: Annotated[tuple[Annotated[int, Range(1, 8192)], ...], Length(1, 16)] = (128, 128, 128)
+    sigma_translation: Sigma = 0.25
     """Standard deviations before the tanh."""
-    sigma_rotation: float = 0.15
-    sigma_grip: float = 0.6
+    sigma_rotation: Sigma = 0.15
+    sigma_grip: Sigma = 0.6
 
 
 @struct.dataclass

@@ -7,7 +7,7 @@ train states vmapped (a population) or sharded.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -30,28 +30,29 @@ from real2sim_jax.learning.networks import (
     log_prob,
     sigma_of,
 )
+from real2sim_jax.settings import Checked, Positive, Range, Share, Weight
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 
 
 @dataclass(frozen=True)
-class PPOConfig:
-    """Settings of the learner."""
+class PPOConfig(Checked):
+    """Checked of the learner."""
 
-    envs: int = 512
+    envs: Annotated[int, Range(1, 1 << 20)] = 512
     """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
-    steps: int = 1_000_000
+    steps: Annotated[int, Range(1, 10**12)] = 1_000_000
     """Control steps in all."""
-    epochs: int = 4
-    minibatches: int = 16
-    learning_rate: float = 1e-3
+    epochs: Annotated[int, Range(1, 1000)] = 4
+    minibatches: Annotated[int, Range(1, 1 << 20)] = 16
+    learning_rate: Annotated[float, Range(0, 100, above=True)] = 1e-3
     """At the start; falls linearly to a tenth."""
-    clip: float = 0.2
-    discount: float = 1.0
-    gae_lambda: float = 0.95
-    entropy_cost: float = 1e-4
-    value_cost: float = 0.5
-    max_gradient_norm: float = 0.5
-    ramp: float = 0.6
+    clip: Annotated[float, Range(0, 1, above=True)] = 0.2
+    discount: Share = 1.0
+    gae_lambda: Share = 0.95
+    entropy_cost: Weight = 1e-4
+    value_cost: Weight = 0.5
+    max_gradient_norm: Positive = 0.5
+    ramp: Share = 0.6
     """Fraction of the training after which starts have their full difficulty."""
     networks: NetworkConfig = field(default_factory=NetworkConfig)
     guide: GuideConfig = field(default_factory=GuideConfig)
@@ -285,7 +286,8 @@ class PPO:
 
     def _loss(self, parameters: Parameters, hyper: Hyperparameters, batch: Batch) -> tuple[Array, dict[str, Array]]:
         mean = self.networks.actor(parameters, batch.actor)
-        ratio = jnp.exp(log_prob(mean, sigma_of(parameters), batch.raw_action) - batch.log_prob)
+        log_ratio = log_prob(mean, sigma_of(parameters), batch.raw_action) - batch.log_prob
+        ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1.0 - hyper.clip, 1.0 + hyper.clip)
         gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
         error = self.networks.critic(parameters, batch.critic) - batch.target
@@ -295,5 +297,6 @@ class PPO:
         # The noise is the same in all states, so the Gaussian's entropy is the sum of the log scales (and a constant).
         entropy = parameters.log_sigma.sum()
         loss = policy_loss + hyper.value_cost * value_loss - hyper.entropy_cost * entropy
-        kl = (batch.weight * (ratio - 1.0 - jnp.log(ratio))).sum() / total
+        # Of the log ratio itself: where the ratio underflows, its logarithm is infinite.
+        kl = (batch.weight * (jnp.expm1(log_ratio) - log_ratio)).sum() / total
         return loss, {"policy": policy_loss, "value": value_loss, "entropy": entropy, "kl": kl}

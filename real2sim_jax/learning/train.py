@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import numpy as np
@@ -16,21 +17,22 @@ from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
 from real2sim_jax.learning.run import Evaluate, Run, WallClock
 from real2sim_jax.robot.policy import Policy
+from real2sim_jax.settings import Checked, Count, Seed
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.types import Demonstration, stack, unstack
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Everything that a training run depends on besides its demonstrations."""
 
-    seed: int = 0
-    physics: str = "batch"
+    seed: Seed = 0
+    physics: Literal["batch", "mjx", "warp"] = "batch"
     """Physics back end: batch, mjx or warp."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     env: EnvConfig = field(default_factory=EnvConfig)
-    checkpoint_every: int = 5
+    checkpoint_every: Count = 5
     """Iterations between checkpoints."""
 
 

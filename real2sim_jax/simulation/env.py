@@ -28,6 +28,7 @@ from real2sim_jax.robot.rotations import (
     matrix_from_wxyz,
     rotate,
 )
+from real2sim_jax.settings import Checked
 from real2sim_jax.simulation.physics import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, delayed, noisy, sample_draw
 from real2sim_jax.simulation.reward import RewardConfig, Scene, references, reward, scene_of
@@ -42,8 +43,8 @@ MAX_SPEED, MAX_SPIN = 20.0, 400.0
 
 
 @dataclass(frozen=True)
-class EnvConfig:
-    """Settings of the environment."""
+class EnvConfig(Checked):
+    """Checked of the environment."""
 
     reward: RewardConfig = field(default_factory=RewardConfig)
     starts: StartConfig = field(default_factory=StartConfig)

@@ -1,6 +1,5 @@
 """Physics back ends of MuJoCo's JAX package: its own engine, and MuJoCo Warp behind the same calls."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +9,7 @@ from mujoco import mjx
 
 from real2sim_jax.robot.rotations import matrix_from_wxyz
 from real2sim_jax.simulation.mjx_solver import mend_line_search
-from real2sim_jax.simulation.physics import Physics, PhysicsState, cylinder_inertia
+from real2sim_jax.simulation.physics import Physics, PhysicsState, cylinder_inertia, flattened, one_of_many
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
 from real2sim_jax.types import Array
@@ -87,12 +86,11 @@ class WarpPhysics(_MjxModel):
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         super().__init__(objects, model)
         self._system = mjx.put_model(model, impl="warp")
-        self._step_many = _flattened(self._step_many_worlds)
+        self._step_many = flattened(self._step_many_worlds)
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
-        one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (state, ctrl, properties))
-        return jax.tree.map(lambda leaf: leaf[0], self._step_many(*one))
+        return one_of_many(self._step_many, state, ctrl, properties)
 
     def _step_many_worlds(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         # All worlds share one array of contacts, so that its length must be known here.
@@ -115,17 +113,3 @@ class WarpPhysics(_MjxModel):
             "geom_aabb": system.geom_aabb.at[geoms, 1].set(box),
         }
         return system.tree_replace(self._changed(properties) | sizes)
-
-
-def _flattened(function: Callable[..., PhysicsState]) -> Callable[..., PhysicsState]:
-    """Let a function of stacks be mapped over further axes by making them one with the stacks' own."""
-    mapped = jax.custom_batching.custom_vmap(function)
-
-    @mapped.def_vmap
-    def _rule(size: int, is_mapped: Any, *inputs: Any) -> tuple[PhysicsState, Any]:
-        full = jax.tree.map(lambda x, m: x if m else jnp.broadcast_to(x, (size, *x.shape)), inputs, tuple(is_mapped))
-        out = mapped(*jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), full))
-        out = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), out)
-        return out, jax.tree.map(lambda _: True, out)
-
-    return mapped

@@ -4,9 +4,11 @@
 (NVIDIA GPU).
 """
 
+import atexit
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 from flax import struct
+from jax.experimental import io_callback
 from mujoco.batch import Batch, SimulationError
 
 from real2sim_jax.errors import UserError
@@ -115,10 +118,39 @@ def check_physics(name: str) -> None:
         raise UserError(f"physics 'warp' uses one of {jax.device_count()} devices: choose it by CUDA_VISIBLE_DEVICES")
 
 
+def one_of_many(step_many: Callable[..., PhysicsState], *inputs: Any) -> PhysicsState:
+    """Return what a function of stacks makes of a single world."""
+    stacked = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], inputs)
+    return jax.tree.map(lambda leaf: leaf[0], step_many(*stacked))
+
+
+def flattened(function: Callable[..., PhysicsState]) -> Callable[..., PhysicsState]:
+    """Let a function of stacks be mapped over further axes by making them one with the stacks' own."""
+    mapped = jax.custom_batching.custom_vmap(function)
+
+    @mapped.def_vmap
+    def _rule(size: int, is_mapped: Any, *inputs: Any) -> tuple[PhysicsState, Any]:
+        full = jax.tree.map(lambda x, m: x if m else jnp.broadcast_to(x, (size, *x.shape)), inputs, tuple(is_mapped))
+        out = mapped(*jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), full))
+        out = jax.tree.map(lambda x: x.reshape(size, -1, *x.shape[1:]), out)
+        return out, jax.tree.map(lambda _: True, out)
+
+    return mapped
+
+
 def cylinder_inertia(mass: Array, radii: Array, heights: Array) -> Array:
     """Principal moments (..., 3) kg m^2 of solid cylinders of mass kg about their centres."""
     side = mass * (3.0 * radii**2 + heights**2) / 12.0
     return jnp.stack([side, side, mass * radii**2 / 2.0], axis=-1)
+
+
+@atexit.register
+def _wait_for_programs() -> None:
+    """Wait until no program can call the C engine any more: XLA's threads must not call into an ending interpreter.
+
+    jax waits too, but only after it has taken its devices apart; hooks run from the last registered to the first.
+    """
+    jax.effects_barrier()
 
 
 class BatchPhysics(Physics):
@@ -130,24 +162,26 @@ class BatchPhysics(Physics):
         super().__init__(objects, build_model(objects, "cylinder"))
         self._batches: dict[int, Batch] = {}
         self._lock = threading.Lock()
+        self._step_many = flattened(self._step_many_worlds)
         self.clock: Clock = Clock()
 
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
+        return one_of_many(self._step_many, state, ctrl, properties)
+
+    def _step_many_worlds(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.float32), state)
         inertia = cylinder_inertia(properties.mass, properties.radii, properties.heights)
-        inputs = (state, ctrl, properties, inertia)
-        return jax.pure_callback(self._host_step, shapes, *inputs, vmap_method="broadcast_all")
+        # Called so, a program counts as one with effects: jax keeps its token, which `_wait_for_programs` waits for.
+        return io_callback(self._host_step, shapes, state, ctrl, properties, inertia)
 
-    def _host_step(self, state: PhysicsState, *inputs: Any) -> PhysicsState:
-        lead = state.qpos.shape[:-1]
-        count = int(np.prod(lead))
-        flat = jax.tree.map(lambda x: np.asarray(x).reshape(count, *np.shape(x)[len(lead) :]), (state, *inputs))
+    def _host_step(self, *inputs: Any) -> PhysicsState:
+        worlds = jax.tree.map(np.asarray, inputs)
         with self._lock:
             started = time.perf_counter()
-            result = self._run(self._batch(count), *flat)
+            result = self._run(self._batch(len(worlds[0].qpos)), *worlds)
             self.clock.count(started)
-        return PhysicsState(*(x.astype(np.float32).reshape(*lead, x.shape[-1]) for x in result))
+        return PhysicsState(*(x.astype(np.float32) for x in result))
 
     def _batch(self, count: int) -> Batch:
         if count not in self._batches:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -9,37 +10,40 @@ from flax import struct
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.observation import LAYOUTS, POLICY_FIELDS
+from real2sim_jax.settings import Checked, Metres, Positive, Range
 from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 from real2sim_jax.simulation.types import Properties, StartState
 from real2sim_jax.types import Array
 
-Range = tuple[float, float]
+Steps = Annotated[int, Range(0, 120)]
+Bounds = tuple[Positive, Positive]
 
 
 @dataclass(frozen=True)
-class RandomizationConfig:
+class RandomizationConfig(Checked):
     """Ranges of uniform draws; by default nothing varies, as the benchmark is defined. Sizes vary in the starts."""
 
-    mass_kg: Range = (OBJECT_MASS, OBJECT_MASS)
+    mass_kg: Bounds = (OBJECT_MASS, OBJECT_MASS)
     """Of each object."""
-    table_friction: Range = (TABLE_FRICTION, TABLE_FRICTION)
-    finger_friction: Range = (FINGER_FRICTION, FINGER_FRICTION)
+    table_friction: Bounds = (TABLE_FRICTION, TABLE_FRICTION)
+    finger_friction: Bounds = (FINGER_FRICTION, FINGER_FRICTION)
     """Of the fingers, and between objects."""
-    grip_force_n: Range = (FINGER_FORCE_N, FINGER_FORCE_N)
+    grip_force_n: Bounds = (FINGER_FORCE_N, FINGER_FORCE_N)
     """At most, of each finger."""
-    delay_steps: tuple[int, int] = (0, 0)
+    delay_steps: tuple[Steps, Steps] = (0, 0)
     """Control steps between an action and its effect."""
-    position_noise_m: float = 0.0
+    position_noise_m: Metres = 0.0
     """Standard deviation of the observed gripper's place, in each step anew."""
-    rotation_noise_deg: float = 0.0
-    opening_noise_m: float = 0.0
+    rotation_noise_deg: Annotated[float, Range(0, 180)] = 0.0
+    opening_noise_m: Metres = 0.0
 
     def __post_init__(self) -> None:
         """UserError when a range is upside down or has values that cannot be."""
+        super().__post_init__()
         for name in ("mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps"):
             low, high = getattr(self, name)
-            if not 0.0 <= low <= high or (low == 0.0 and name != "delay_steps"):
-                raise UserError(f"randomisation of {name} {low} .. {high}: expected low <= high, above 0")
+            if low > high:
+                raise UserError(f"{name}: expected low <= high, got {low} .. {high}")
 
 
 @struct.dataclass

@@ -7,6 +7,7 @@ wrist, which nobody observes, bends so that the pads take two faces of the objec
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import mujoco
 import numpy as np
@@ -15,26 +16,27 @@ from real2sim_jax.actions import Action
 from real2sim_jax.geometry.cuboids import CORNER_SIGNS
 from real2sim_jax.robot.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.robot.rotations import conjugate, matrix_from_wxyz, multiply, rotate
+from real2sim_jax.settings import Checked, Metres, Range, Seconds
 from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack
 
 
 @dataclass(frozen=True)
-class ReplayConfig:
+class ReplayConfig(Checked):
     """How a fitted track becomes the way of the pads; one setting for all videos."""
 
-    slower: float = 3.0
+    slower: Annotated[float, Range(1, 1000)] = 3.0
     """Time is stretched by this, and further where the pads would be faster than a policy may command."""
     rigid: bool = False
     """The wrist keeps its bend while it holds the object, instead of turning as the fitted object does."""
-    pause_s: float = 0.5
+    pause_s: Seconds = 0.5
     """To close, to let go, and for the objects to settle at the start."""
-    margin_m: float = 0.03
+    margin_m: Metres = 0.03
     """Between the open pads and the object."""
-    in_air_m: float = 0.01
+    in_air_m: Metres = 0.01
     """Something higher than this above where it would rest must be held."""
-    gap_frames: int = 3
+    gap_frames: Annotated[int, Range(0, 10_000)] = 3
     """A hand does not let go for fewer frames than this."""
-    max_bend_rad: float = np.pi / 4.0 + 0.05
+    max_bend_rad: Annotated[float, Range(0, np.pi)] = np.pi / 4.0 + 0.05
     """The wrist bends at most this far aside for the narrower side of an object."""
 
 

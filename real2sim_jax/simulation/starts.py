@@ -1,6 +1,7 @@
 """Where episodes start: poses of the gripper around the objects, free of overlap, drawn inside jit."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +10,12 @@ import numpy as np
 from real2sim_jax.actions import Action
 from real2sim_jax.robot.observation import MAX_OPENING_M
 from real2sim_jax.robot.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.settings import Checked, Metres, Range
 from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.types import Array
 
+Size = Annotated[float, Range(0.001, 1)]
 CANDIDATES = 8
 LOWEST_M = 0.034
 """Height at which a level gripper clears the table."""
@@ -24,15 +27,15 @@ HELD_TURN = (np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0)
 
 
 @dataclass(frozen=True)
-class StartConfig:
+class StartConfig(Checked):
     """Ranges of random starts at full difficulty; they shrink in proportion to it."""
 
-    height_m: tuple[float, float] = (0.04, 0.10)
-    radius_m: tuple[float, float] = (0.04, 0.05)
-    azimuth_deg: float = 180.0
+    height_m: tuple[Size, Size] = (0.04, 0.10)
+    radius_m: tuple[Size, Size] = (0.04, 0.05)
+    azimuth_deg: Annotated[float, Range(0, 180)] = 180.0
     """Around the nominal +90 deg (pointing away from the camera)."""
-    elevation_deg: float = 80.0
-    position_m: tuple[float, float, float] = (0.25, 0.25, 0.2)
+    elevation_deg: Annotated[float, Range(0, 90)] = 80.0
+    position_m: tuple[Metres, Metres, Metres] = (0.25, 0.25, 0.2)
     """x and y to both sides, z upwards."""
 
 

@@ -2,13 +2,15 @@
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.settings import spelt
 
 Config = TypeVar("Config")
 
@@ -27,7 +29,7 @@ def override(config: Config, changes: Any, where: str) -> Config:
     """Return a copy of a configuration in which the named fields have other values.
 
     changes: a mapping, nested like the dataclasses. `where` names the place in errors. UserError: a name that is no
-    field (the error lists them), or a value of another type.
+    field (the error lists them), or a value of another type or outside its range.
     """
     if not isinstance(changes, Mapping):
         raise UserError(f"{where}: expected a table of {_names(config)}; got {changes!r}")
@@ -41,14 +43,24 @@ def override(config: Config, changes: Any, where: str) -> Config:
         values[name] = (
             override(current, value, place) if is_dataclass(current) else converted(hints[name], value, place)
         )
-    return replace(config, **values)  # type: ignore[type-var]
+    with placed(f"{where}."):
+        return replace(config, **values)  # type: ignore[type-var]
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Put the name of a place before what a `UserError` of the block says."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}{error}") from error
 
 
 def converted(kind: Any, value: Any, where: str) -> Any:
     """Return a value of a text file as the annotated type; UserError when it is of another."""
     result = _convert(kind, value)
     if result is _REFUSED:
-        raise UserError(f"{where}: expected {_spelt(kind)}, got {value!r}")
+        raise UserError(f"{where}: expected {spelt(kind)}, got {value!r}")
     return result
 
 
@@ -78,18 +90,6 @@ def _convert_tuple(parts: tuple[Any, ...], value: Any) -> Any:
         return _REFUSED
     items = tuple(_convert(kind, item) for kind, item in zip(kinds, value, strict=True))
     return _REFUSED if _REFUSED in items else items
-
-
-def _spelt(kind: Any) -> str:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, parts))}"
-    if origin is tuple:
-        names = [_spelt(part) for part in parts if part is not Ellipsis]
-        return f"a list of {names[0]}s" if Ellipsis in parts else f"[{', '.join(names)}]"
-    if origin in (Union, UnionType):
-        return " or ".join(_spelt(part) for part in parts if part is not NoneType)
-    return {int: "whole number", float: "number", bool: "true or false", str: "text"}.get(kind, str(kind))
 
 
 def _names(config: Any) -> str:

@@ -6,7 +6,7 @@ State sets A, B and C as in CoRL 2020 (arXiv 2011.06813), section 5.
 import hashlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -16,34 +16,35 @@ from real2sim_jax.fits import SYNTHETIC_COUNT, Observed, Source, read_source
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.perception.contact import contact_from_boxes
 from real2sim_jax.perception.synthetic import observe_masks, synthetic_scenes
+from real2sim_jax.settings import Checked, Count, Range, Seed, Share
 from real2sim_jax.types import BoxTrack
 
 
 @dataclass(frozen=True)
-class Detector:
+class Detector(Checked):
     """How a detector's boxes differ from annotated ones.
 
     The usual error of 5 % of the box at each side leaves an IoU of about 0.85.
     """
 
-    side_share: float = 0.05
+    side_share: Share = 0.05
     """Standard deviation of each side, as a share of the box's width or height."""
-    missing: float = 0.15
+    missing: Share = 0.15
     """Share of the boxes that are missing ..."""
-    gap_frames: float = 4.0
+    gap_frames: Annotated[float, Range(1, 1e9)] = 4.0
     """... in gaps that last so many frames on average."""
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)
-class StateSource:
+class StateSource(Checked):
     """What of the videos the states are estimated from."""
 
     states: Literal["A", "B", "C"] = "A"
     """A: boxes and the annotated frames of the action. B: boxes alone. C: boxes alone, as a detector gives them."""
     detector: Detector = field(default_factory=Detector)
     """Used for C."""
-    video: int | None = None
+    video: Count | None = None
     """Learn from this video alone, counted from 1 in the order of the tracks; from all when absent."""
     synthetic: Literal["boxes", "masks"] | None = None
     """Learn from drawn scenes instead, whose exact masks, or the boxes around these, are seen: annotations have boxes

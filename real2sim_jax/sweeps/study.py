@@ -18,22 +18,23 @@ seeds = 3
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from real2sim_jax.actions import ACTIONS, action_named
 from real2sim_jax.errors import UserError
 from real2sim_jax.learning.train import TrainConfig
+from real2sim_jax.settings import Checked, Count
 from real2sim_jax.simulation.physics import check_physics
-from real2sim_jax.sweeps.overrides import converted, override, read_toml
+from real2sim_jax.sweeps.overrides import converted, override, placed, read_toml
 from real2sim_jax.sweeps.sources import StateSource
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(Checked):
     """What a study varies."""
 
     source: StateSource = field(default_factory=StateSource)
@@ -42,18 +43,18 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Checked):
     """Named conditions on some actions, each with the same seeds."""
 
     name: str
     question: str
     conditions: Mapping[str, Condition]
     actions: tuple[str, ...] = tuple(ACTIONS)
-    seeds: int = 10
+    seeds: Count = 10
     """Seeds 0 to this less one."""
-    population: int = 10
+    population: Count = 10
     """At most so many seeds are trained in one program."""
-    rows: int = 1000
+    rows: Count = 1000
     """Start states that are drawn for each benchmark where none are given as files."""
 
     def groups(self) -> list[tuple[int, ...]]:
@@ -85,7 +86,7 @@ def read_study(path: str | Path, quick: bool = False, seeds: int | None = None, 
 
 
 def _study(path: Path, name: str, document: dict[str, Any]) -> Study:
-    kinds = {f.name: f.type for f in fields(Study)}
+    kinds = get_type_hints(Study)
     conditions, base = document.pop("conditions", None), document.pop("base", {})
     if document.get("actions") == "all":
         document["actions"] = list(ACTIONS)
@@ -98,7 +99,8 @@ def _study(path: Path, name: str, document: dict[str, Any]) -> Study:
     if not NAME.fullmatch(name):
         raise UserError(f"{path}: expected a file name of letters, digits, '_', '-' and '.'")
     values = {key: converted(kinds[key], value, f"{path}: {key}") for key, value in document.items()}
-    study = Study(name, **{"question": "", **values}, conditions=_conditions(path, base, conditions))
+    with placed(f"{path}: "):
+        study = Study(name, **{"question": "", **values}, conditions=_conditions(path, base, conditions))
     return _checked(path, study)
 
 
@@ -116,9 +118,6 @@ def _conditions(path: Path, base: Any, conditions: Mapping[str, Any]) -> dict[st
 def _checked(path: Path, study: Study) -> Study:
     for action in study.actions:
         action_named(action)
-    for name in ("seeds", "population", "rows"):
-        if getattr(study, name) < 1:
-            raise UserError(f"{path}: {name}: expected at least 1, got {getattr(study, name)}")
     if not study.question:
         raise UserError(f"{path}: question: expected what the study asks, got nothing")
     return study

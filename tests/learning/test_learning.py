@@ -128,11 +128,11 @@ def test_a_population_leaves_the_runs_of_its_seeds(trained, tmp_path):
 
 
 def test_members_may_differ_in_hyperparameters_but_not_in_their_program(trained, tmp_path):
-    still = replace(TINY, ppo=replace(TINY.ppo, learning_rate=0.0))
+    still = replace(TINY, ppo=replace(TINY.ppo, learning_rate=1e-30))
     unmoved, moved = train_population(Probe(), lifts(), {tmp_path / "still": still, tmp_path / "same": TINY})
     np.testing.assert_array_equal(unmoved.policy.layers[0][0], unmoved.first_policy.layers[0][0])
     np.testing.assert_allclose(moved.policy.layers[0][0], trained[1].policy.layers[0][0], atol=1e-3)
-    assert read_json(tmp_path / "still" / "config.json")["config"]["ppo"]["learning_rate"] == 0.0
+    assert read_json(tmp_path / "still" / "config.json")["config"]["ppo"]["learning_rate"] == 1e-30
     wider = replace(TINY, ppo=replace(TINY.ppo, envs=16))
     with pytest.raises(UserError, match="differ in seed, learning_rate, clip"):
         train_population(Probe(), lifts(), {tmp_path / "a": TINY, tmp_path / "b": wider})
@@ -161,7 +161,7 @@ def test_resume_needs_a_run_of_the_same_configuration(trained, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_policy(tmp_path):
-    wild = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2, learning_rate=float("nan")))
+    wild = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2, learning_rate=100.0))
     with pytest.raises(UserError, match="diverged"):
         train(Probe(), lifts(), wild, tmp_path)
     assert load_policy(tmp_path / "policy.npz").action == "pick_up"

@@ -111,7 +111,7 @@ train.ppo = { envs = 8, steps = 1920, epochs = 1, minibatches = 2 }
 [conditions.two]
 train.ppo.ramp = 0.0
 [conditions.diverging]
-train.ppo.learning_rate = 1e30
+train.ppo.learning_rate = 100.0
 """
 
 

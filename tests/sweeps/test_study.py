@@ -83,7 +83,7 @@ def test_physics_of_all_conditions(study):
         ("source.detector.missing = 0.5", "source.detector = 1", "source.detector: expected a table of side_share"),
         ("seeds = 5", "seed = 5", "seed: unknown; expected one of question, actions, seeds"),
         ("seeds = 5", "seeds = true", "seeds: expected whole number, got True"),
-        ("seeds = 5", "seeds = 0", "seeds: expected at least 1, got 0"),
+        ("seeds = 5", "seeds = 0", "seeds: expected whole number from 1 to 1000000, got 0"),
         ('"pick_up"', '"juggle"', "expected one of pull_left_to_right"),
         ('question = "Does it matter?"', "", "question: expected what the study asks"),
         ("[conditions.other]", "[conditions.'a/b']", "condition 'a/b': expected letters"),

@@ -37,7 +37,7 @@ def flags(axes: str) -> Spec:
 
 def quaternions(axes: str) -> Spec:
     """Return the spec of unit quaternions wxyz, their own axis left out of `axes`."""
-    return Spec(f"{axes} 4".strip(), unit=True)
+    return Spec(f"{axes} 4".strip(), low=-2.0, high=2.0, unit=True)
 
 
 def check(arrays: Mapping[str, Any], specs: Mapping[str, Spec], limits: Mapping[str, tuple[int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and .npz files that are read without trust: no pickle, nothing twice, nothing huge."""
+"""Files that are whole or absent, and .npz files read without trust: no pickle, nothing twice, nothing huge."""
 
 import json
 import math

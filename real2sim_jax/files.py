@@ -8,9 +8,7 @@ import csv
 import hashlib
 import io
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,10 +17,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.robot.storage import StorageError, read_npz, replacing, shown, write_npz
 from real2sim_jax.texts import columns_of, parse_csv, parse_json, parse_toml
-from real2sim_jax.types import BoxTrack, Camera, CuboidTrack, Demonstration, MaskTrack
+from real2sim_jax.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, check, flatten, unflatten
 
 SCHEMA_VERSION = 1
+MAX_BYTES = 2**29
+"""Of an unpacked artefact: three masks of the longest video are as large."""
+_HEADER = {"schema": str, "version": int, "parents": dict, "versions": dict}
 Artefact = TypeVar("Artefact", BoxTrack, MaskTrack, CuboidTrack, Demonstration)
 
 
@@ -50,19 +52,6 @@ class RunLayout:
     def seed(self, seed: int) -> Path:
         """Folder of one training run: policy.npz, checkpoints, logs, benchmark reports, rollout.gif."""
         return self.folder / f"seed{seed}"
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its name when the block ends well, and is removed otherwise."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -118,7 +107,10 @@ def versions() -> dict[str, str]:
 
 
 def save(path: str | Path, artefact: Artefact, *, config: Any = None, parents: Mapping[str, str] | None = None) -> None:
-    """Write a track or demonstration with its configuration and its parents' hashes."""
+    """Write a track or demonstration with its configuration and its parents' hashes.
+
+    UserError where it is not what its type says, before anything is written.
+    """
     header = {
         "schema": type(artefact).__name__,
         "version": SCHEMA_VERSION,
@@ -126,33 +118,45 @@ def save(path: str | Path, artefact: Artefact, *, config: Any = None, parents: M
         "parents": dict(parents or {}),
         "versions": versions(),
     }
-    arrays = _flatten(artefact)
+    arrays = checked(path, artefact)
     if isinstance(artefact, MaskTrack):
         # A mask is a byte per pixel on disk: 256 levels are finer than any segmenter's.
         arrays["masks"] = np.round(np.asarray(arrays["masks"]) * 255).astype(np.uint8)
-    text = np.array(json.dumps(header, default=_jsonable))
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, header=text, **arrays)  # type: ignore[arg-type]
+    write_npz(path, json.dumps(header, default=_jsonable), arrays, compressed=True)
 
 
 def load(path: str | Path, kind: type[Artefact]) -> Artefact:
-    """Read a track or demonstration; UserError when the file is absent, damaged, of another schema or version."""
-    header, arrays = _read_npz(_existing(path))
-    if header.get("schema") != kind.__name__:
-        raise UserError(f"{path}: expected a {kind.__name__}, got {header.get('schema')}; check the path")
-    if header.get("version") != SCHEMA_VERSION:
-        raise UserError(f"{path}: schema version {header.get('version')}, expected {SCHEMA_VERSION}; make it again")
+    """Read a track or demonstration; UserError when the file is absent, damaged or not what its type says."""
+    header, arrays = _read_npz(path)
+    if header["schema"] != kind.__name__:
+        raise UserError(f"{path}: expected a {kind.__name__}, got {shown(header['schema'])}; check the path")
+    if header["version"] != SCHEMA_VERSION:
+        raise UserError(f"{path}: schema version {header['version']}, expected {SCHEMA_VERSION}; make it again")
+    if kind is MaskTrack and "masks" in arrays:
+        if arrays["masks"].dtype != np.uint8:
+            raise UserError(f"{path}: masks are of type {arrays['masks'].dtype}, expected a byte each; make it again")
+        arrays["masks"] = np.divide(arrays["masks"], np.float32(255.0), dtype=np.float32)
+    _check(path, kind, arrays)
+    return unflatten(kind, arrays)
+
+
+def checked(path: str | Path, artefact: Artefact) -> dict[str, np.ndarray]:
+    """Return the arrays of an artefact by name; UserError, naming the file, where one is not as its type says."""
+    arrays = flatten(artefact)
+    _check(path, type(artefact), arrays)
+    return arrays
+
+
+def _check(path: str | Path, kind: type, arrays: Mapping[str, np.ndarray]) -> None:
     try:
-        if kind is MaskTrack:
-            arrays["masks"] = arrays["masks"].astype(np.float32) / 255.0
-        return _unflatten(kind, arrays)
-    except KeyError as error:
-        raise UserError(f"{path}: field {error} is missing; make the file again") from error
+        check(kind, arrays)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; make it again") from error
 
 
 def load_header(path: str | Path) -> dict[str, Any]:
     """Return what an artefact says of itself: schema, version, config, parents, versions."""
-    return _read_npz(_existing(path))[0]
+    return _read_npz(path)[0]
 
 
 def read_csv(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
@@ -182,37 +186,15 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
-def _read_npz(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read_npz(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return json.loads(str(arrays.pop("header"))), arrays
-    except Exception as error:
-        # zipfile, numpy and json raise many types for a damaged file; to the user they are one.
-        raise UserError(f"{path}: damaged or foreign file ({type(error).__name__}); make it again") from error
-
-
-def _flatten(value: Any, prefix: str = "") -> dict[str, np.ndarray]:
-    items = {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else value
-    flat: dict[str, np.ndarray] = {}
-    for name, item in items.items():
-        nested = is_dataclass(item) or isinstance(item, Mapping)
-        flat |= _flatten(item, f"{prefix}{name}.") if nested else {prefix + name: np.asarray(item)}
-    return flat
-
-
-def _unflatten(kind: Any, arrays: Mapping[str, np.ndarray], prefix: str = "") -> Any:
-    values: dict[str, Any] = {}
-    for field in fields(kind):
-        name = prefix + field.name
-        if field.name == "camera":
-            values[field.name] = _unflatten(Camera, arrays, f"{name}.")
-        elif field.name == "quality":
-            start = f"{name}."
-            values[field.name] = {key[len(start) :]: arrays[key] for key in arrays if key.startswith(start)}
-        else:
-            values[field.name] = arrays[name]
-    return kind(**values)
+        header, arrays = read_npz(_existing(path), MAX_BYTES)
+    except StorageError as error:
+        raise UserError(f"{path}: damaged or foreign file ({error}); make it again") from error
+    for name, kind in _HEADER.items():
+        if type(header.get(name)) is not kind:
+            raise UserError(f"{path}: {name} is {shown(header.get(name))} in its header; make it again")
+    return header, arrays
 
 
 def _jsonable(value: Any) -> Any:

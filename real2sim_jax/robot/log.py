@@ -1,7 +1,6 @@
 """What a run saw, wanted and sent, as one table: .npz to replay, .csv to read."""
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.observation import POLICY_FIELDS
 from real2sim_jax.robot.scalar import floats
+from real2sim_jax.robot.storage import replacing
 
 _TWIST = tuple(f"{kind}_{axis}" for kind in ("linear", "angular") for axis in "xyz")
 WANTED_FIELDS = (*(f"wanted_{name}" for name in _TWIST), "wanted_opening")
@@ -26,13 +26,8 @@ def save_log(path: str | Path, history: Sequence[Step]) -> None:
     wanted (N, 7), commands (N, 7), policy_s, was_limited and fault (N,).
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing(path) as temporary:
         (_write_csv if path.suffix == ".csv" else _write_npz)(temporary, history)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, history: Sequence[Step]) -> None:

@@ -4,7 +4,6 @@ Built by hand from float32 operators, so that it needs no exporter; what it comp
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from real2sim_jax.robot.guide import SATURATION
 from real2sim_jax.robot.observation import ACTION_SIZE, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, POLICY_FIELDS
 from real2sim_jax.robot.policy import Policy, PolicyError, check_blind
+from real2sim_jax.robot.storage import replacing
 
 OPSET, IR_VERSION = 18, 9
 
@@ -25,21 +25,19 @@ def save_onnx(path: str | Path, policy: Policy) -> None:
     onnx = _onnx()
     model = to_onnx(policy)
     onnx.checker.check_model(model, full_check=True)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_onnx(policy: Policy) -> Any:
     """Return the ONNX model of a policy; PolicyError for one that sees the object."""
     check_blind(policy)
     onnx, graph = _onnx(), _Graph()
-    action = graph.op("Tanh", graph.op("Add", _network(graph, policy), _bias(graph, policy)), output="action")
+    # Where the observation is not finite, zeros go through the graph and NaN comes out.
+    unknown = graph.op("IsNaN", graph.op("ReduceSum", graph.times("observation", 0.0), np.array([1]), keepdims=1))
+    obs = graph.op("Where", unknown, 0.0, "observation")
+    known = graph.op("Tanh", graph.op("Add", _network(graph, policy, obs), _bias(graph, policy, obs)))
+    action = graph.op("Where", unknown, np.nan, known, output="action")
     assert action == "action"
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
     inputs = [helper.make_tensor_value_info("observation", floats, ["N", len(POLICY_FIELDS)])]
@@ -97,18 +95,18 @@ class _Graph:
         return self.op("Sqrt", self.op("Add", squares, epsilon))
 
 
-def _network(graph: _Graph, policy: Policy) -> str:
-    x = graph.op("Div", graph.op("Sub", _features(graph), policy.mean), policy.std)
+def _network(graph: _Graph, policy: Policy, obs: str) -> str:
+    x = graph.op("Div", graph.op("Sub", _features(graph, obs), policy.mean), policy.std)
     for weight, bias in policy.layers[:-1]:
         x = graph.op("Tanh", graph.op("Gemm", x, weight, bias))
     weight, bias = policy.layers[-1]
     return graph.op("Gemm", x, weight, bias)
 
 
-def _features(graph: _Graph) -> str:
-    time, position, opening = (graph.part("observation", *ends) for ends in ((0, 1), (1, 4), (7, 8)))
+def _features(graph: _Graph, obs: str) -> str:
+    time, position, opening = (graph.part(obs, *ends) for ends in ((0, 1), (1, 4), (7, 8)))
     waves = [graph.op(kind, graph.times(time, k * np.pi)) for k in (1, 2, 4) for kind in ("Sin", "Cos")]
-    w, x, y, z = graph.columns(_quaternion(graph), 4)
+    w, x, y, z = graph.columns(_quaternion(graph, obs), 4)
 
     def doubled(a: str, b: str, c: str, d: str, sign: float) -> str:
         """2 (a b + sign c d)."""
@@ -127,34 +125,32 @@ def _features(graph: _Graph) -> str:
     return graph.op("Concat", *parts, axis=1)
 
 
-def _quaternion(graph: _Graph) -> str:
+def _quaternion(graph: _Graph, obs: str) -> str:
     """Orientation (N, 4) of the observed rotation vector; the half angle's sine over the angle is safe at zero."""
-    vector = graph.part("observation", 4, 7)
+    vector = graph.part(obs, 4, 7)
     angle = graph.op("Max", graph.length(vector), 1e-7)
     half = graph.times(angle, 0.5)
     scale = graph.op("Div", graph.op("Sin", half), angle)
     return graph.op("Concat", graph.op("Cos", half), graph.times(scale, vector), axis=1)
 
 
-def _bias(graph: _Graph, policy: Policy) -> str:
+def _bias(graph: _Graph, policy: Policy, obs: str) -> str:
     guide = policy.guide
     last = len(guide.grip) - 1
-    row = graph.op(
-        "Round", graph.times(graph.op("Reshape", graph.part("observation", 0, 1), np.array([-1])), float(last))
-    )
+    row = graph.op("Round", graph.times(graph.op("Reshape", graph.part(obs, 0, 1), np.array([-1])), float(last)))
     row = graph.op("Cast", graph.op("Clip", row, 0.0, float(last)), to=7)
     position, velocity, wxyz = (graph.op("Gather", t, row) for t in (guide.position, guide.velocity, guide.wxyz))
     grip = graph.op("Gather", guide.grip[:, None], row)
-    error = graph.op("Sub", position, graph.part("observation", 1, 4))
+    error = graph.op("Sub", position, graph.part(obs, 1, 4))
     linear = graph.total(velocity, graph.times(error, float(guide.gains[0])))
-    angular = graph.times(_turn(graph, wxyz), float(guide.gains[1]))
+    angular = graph.times(_turn(graph, wxyz, obs), float(guide.gains[1]))
     unsquashed = [_unsquashed(graph, linear, MAX_LINEAR_M_S), _unsquashed(graph, angular, MAX_ANGULAR_RAD_S)]
     return graph.op("Concat", *unsquashed, grip, axis=1)
 
 
-def _turn(graph: _Graph, target: str) -> str:
+def _turn(graph: _Graph, target: str, obs: str) -> str:
     """Rotation vector (N, 3) from the observed orientation to a target (N, 4)."""
-    a, b = graph.columns(target, 4), graph.columns(_quaternion(graph), 4)
+    a, b = graph.columns(target, 4), graph.columns(_quaternion(graph, obs), 4)
     signs = ((1, 1, 1, 1), (-1, 1, -1, 1), (-1, 1, 1, -1), (-1, -1, 1, 1))
     orders = (((0, 0), (1, 1), (2, 2), (3, 3)), ((0, 1), (1, 0), (2, 3), (3, 2)))
     orders += (((0, 2), (1, 3), (2, 0), (3, 1)), ((0, 3), (1, 2), (2, 1), (3, 0)))

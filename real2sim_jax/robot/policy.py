@@ -1,9 +1,9 @@
 """The policy file and its forward pass: what is benchmarked is what ships."""
 
 import json
-import os
-import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +12,8 @@ import numpy as np
 
 from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
+from real2sim_jax.robot.schema import Spec, check
+from real2sim_jax.robot.storage import StorageError, read_npz, shown, write_npz
 
 Array = Any
 
@@ -55,7 +57,15 @@ class Policy:
         return self.layout != POLICY_FIELDS
 
     def act(self, obs: Array, xp: ModuleType = np) -> Array:
-        """Return the action (..., 7) in [-1, 1] for observations (..., len(layout))."""
+        """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)).
+
+        An observation with a number that is not finite has no action: all seven are NaN, which whoever is to apply
+        them refuses.
+        """
+        known = xp.isfinite(obs).all(axis=-1, keepdims=True)
+        return xp.where(known, self._act(xp.where(known, obs, 0.0), xp), xp.nan)
+
+    def _act(self, obs: Array, xp: ModuleType) -> Array:
         x = (features(obs, xp) - self.mean) / self.std
         for weight, bias in self.layers[:-1]:
             x = xp.tanh(x @ weight + bias)
@@ -70,7 +80,7 @@ def check_blind(policy: Policy) -> None:
 
 
 def save_policy(path: str | Path, policy: Policy) -> None:
-    """Write a policy to an .npz file (no pickle), under a temporary name first."""
+    """Write a policy to an .npz file (no pickle), whole or not at all; PolicyError for one that would not be read."""
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -85,93 +95,80 @@ def save_policy(path: str | Path, policy: Policy) -> None:
     for i, (weight, bias) in enumerate(policy.layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(temporary, "wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
-    os.replace(temporary, target)
+    _check(path, header, arrays)
+    write_npz(path, json.dumps(header), arrays)
 
 
 def load_policy(path: str | Path) -> Policy:
     """Read and check a policy file; PolicyError says in one line why it is refused."""
-    header, arrays = _read(Path(path))
-    _check_header(path, header)
-    layers = tuple((arrays.get(f"weight{i}"), arrays.get(f"bias{i}")) for i in range(header["layers"]))
-    policy = Policy(
-        action=str(header["action"]),
-        dt=float(header["dt"]),
-        mean=arrays.get("mean"),
-        std=arrays.get("std"),
-        layers=layers,
-        guide=Guide(**{f.name: arrays.get(f"guide_{f.name}") for f in fields(Guide)}),
-        provenance=dict(header.get("provenance", {})),
-    )
-    _check_arrays(path, policy, feature_size(len(header["observation"])))
-    return policy
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    if not path.is_file():
+    if not Path(path).is_file():
         raise PolicyError(f"{path}: expected a policy file, found none; train one or check the path")
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES:
-            raise PolicyError(f"{path}: unpacks to {size} bytes; a policy has at most {MAX_BYTES}")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return json.loads(str(arrays.pop("header"))), arrays
-    except PolicyError:
-        raise
-    except Exception as error:
-        # Whatever a damaged or foreign file makes zipfile, numpy or json raise means the same to the user.
-        raise PolicyError(f"{path}: not a policy file ({type(error).__name__}); export it again") from error
+        header, arrays = read_npz(path, MAX_BYTES)
+    except StorageError as error:
+        raise PolicyError(f"{path}: not a policy file ({error}); export it again") from error
+    _check(path, header, arrays)
+    return Policy(
+        action=header["action"],
+        dt=header["dt"],
+        mean=arrays["mean"],
+        std=arrays["std"],
+        layers=tuple((arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(header["layers"])),
+        guide=Guide(**{f.name: arrays[f"guide_{f.name}"] for f in fields(Guide)}),
+        provenance=header["provenance"],
+    )
 
 
-def _check_header(path: str | Path, header: Any) -> None:
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise PolicyError(f"{path}: expected format {FORMAT!r}; this is not a policy file")
-    if header.get("version") != VERSION:
-        raise PolicyError(
-            f"{path}: version {_shown(header.get('version'))}, expected {VERSION}; export the policy again"
-        )
-    if header.get("observation") not in [list(layout) for layout in LAYOUTS]:
-        raise PolicyError(f"{path}: another observation layout than {', '.join(POLICY_FIELDS)}; export it again")
-    dt, layers = header.get("dt"), header.get("layers")
-    if not isinstance(dt, float) or not 0.001 <= dt <= 1.0:
-        raise PolicyError(f"{path}: control period dt = {_shown(dt)}; expected 0.001 to 1 s")
+_HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "format": (lambda value: value == FORMAT, repr(FORMAT)),
+    "version": (lambda value: type(value) is int and value == VERSION, str(VERSION)),
     # The action's name is printed: nothing in it may steer a terminal.
-    texts_ok = str(header.get("action")).isidentifier() and isinstance(header.get("provenance", {}), dict)
-    if not isinstance(layers, int) or not 1 <= layers <= 16 or not texts_ok:
-        raise PolicyError(f"{path}: damaged header; export the policy again")
+    "action": (lambda value: isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a short name"),
+    "dt": (lambda value: isinstance(value, float) and 0.001 <= value <= 1.0, "0.001 to 1 s"),
+    "observation": (
+        lambda value: value in [list(layout) for layout in LAYOUTS],
+        f"the layout {', '.join(POLICY_FIELDS)}",
+    ),
+    "layers": (lambda value: type(value) is int and 1 <= value <= 16, "1 to 16"),
+    "provenance": (lambda value: isinstance(value, dict), "a table"),
+}
+"""What each entry of the header must be, as a test and in words."""
 
 
-def _shown(value: Any) -> str:
-    """A foreign value, short and in one line."""
-    return repr(value)[:40]
+def _specs(observed: int, layers: int) -> dict[str, Spec]:
+    """What each array must be, by the numbers of observed quantities and layers.
 
-
-def _check_arrays(path: str | Path, policy: Policy, size: int) -> None:
-    named = {"mean": policy.mean, "std": policy.std} | vars(policy.guide)
-    named |= {
-        f"{kind}{i}": value for i, pair in enumerate(policy.layers) for kind, value in zip("wb", pair, strict=True)
+    The ranges are far beyond any policy that was learned, and so narrow that no float32 of a forward pass overflows.
+    """
+    widths = [str(feature_size(observed)), *(f"width{i}" for i in range(1, layers)), str(ACTION_SIZE)]
+    specs = {"mean": _floats(widths[0], 1e6), "std": Spec(widths[0], "f4", 1e-6, 1e6)}
+    for i, (width, after) in enumerate(pairwise(widths)):
+        specs |= {f"weight{i}": _floats(f"{width} {after}", 1e6), f"bias{i}": _floats(after, 1e6)}
+    return specs | {
+        "guide_position": _floats("rows 3", 100.0),
+        "guide_wxyz": Spec("rows 4", "f4", unit=True),
+        "guide_velocity": _floats("rows 3", 1e4),
+        "guide_grip": _floats("rows", 1e4),
+        "guide_gains": Spec("2", "f4", 0.0, 1e4),
     }
-    for name, value in named.items():
-        if value is None or value.dtype != np.float32 or not np.isfinite(value).all():
-            raise PolicyError(f"{path}: array {name!r} is missing, not float32 or not finite; export the policy again")
-    shapes = [size]
-    for weight, bias in policy.layers:
-        if weight.ndim != 2 or weight.shape[0] != shapes[-1] or bias.shape != weight.shape[1:]:
-            raise PolicyError(f"{path}: layer shapes do not chain ({weight.shape}, {bias.shape})")
-        shapes.append(weight.shape[1])
-    sizes_ok = policy.mean.shape == policy.std.shape == (size,) and shapes[-1] == ACTION_SIZE
-    if not sizes_ok:
-        raise PolicyError(f"{path}: expected {size} features and {ACTION_SIZE} actions; export it again")
-    guide = policy.guide
-    rows = guide.grip.shape[0] if guide.grip.ndim == 1 else 0
-    expected = {"position": (rows, 3), "wxyz": (rows, 4), "velocity": (rows, 3), "gains": (2,)}
-    if rows < 1 or any(getattr(guide, name).shape != shape for name, shape in expected.items()):
-        raise PolicyError(f"{path}: the guide's tables do not fit together; export the policy again")
-    if not (policy.std > 0).all():
-        raise PolicyError(f"{path}: feature scales must be positive; export the policy again")
+
+
+def _floats(axes: str, largest: float) -> Spec:
+    return Spec(axes, "f4", -largest, largest)
+
+
+def _check(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Hold a file's content to the schema; PolicyError names what is missing, unknown or wrong."""
+    for name, (fits, expected) in _HEADER.items():
+        if name not in header:
+            raise PolicyError(f"{path}: the header has no {name!r}; export the policy again")
+        if not fits(header[name]):
+            got = shown(header[name])
+            raise PolicyError(f"{path}: {name} = {got}, expected {expected}; export the policy again")
+    unknown = [name for name in header if name not in _HEADER]
+    if unknown:
+        raise PolicyError(f"{path}: the header's {shown(unknown[0])} is unknown; export the policy again")
+    try:
+        check(arrays, _specs(len(header["observation"]), header["layers"]), {})
+    except ValueError as error:
+        raise PolicyError(f"{path}: {error}; export the policy again") from error

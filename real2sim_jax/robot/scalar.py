@@ -5,12 +5,12 @@ array versions stay the definition; tests hold these to them.
 """
 
 from collections.abc import Sequence
-from math import atan2, atanh, cos, pi, sin, sqrt
+from math import atan2, atanh, cos, isfinite, pi, sin, sqrt
 
 import numpy as np
 
 from real2sim_jax.robot.guide import SATURATION
-from real2sim_jax.robot.observation import EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.robot.observation import ACTION_SIZE, EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
 from real2sim_jax.robot.policy import Policy
 
 Vector = Sequence[float] | np.ndarray
@@ -60,7 +60,12 @@ class Forward:
         self._gains = floats(np.asarray(guide.gains, float))
 
     def act(self, time: float, position: Vector, wxyz: Vector, opening: float) -> np.ndarray:
-        """Return the action (7,) in [-1, 1]; time s, position (3,) m, orientation (4,), opening m."""
+        """Return the action (7,) in [-1, 1], NaN for a state that is not finite.
+
+        time s, position (3,) m, orientation (4,), opening m.
+        """
+        if not all(map(isfinite, (time, *position, *wxyz, opening))):
+            return np.full(ACTION_SIZE, np.nan, np.float32)
         share = time / EPISODE_S
         x = (np.array(_features(share, position, wxyz, opening), np.float32) - self.policy.mean) / self.policy.std
         for weight, bias in self.policy.layers[:-1]:

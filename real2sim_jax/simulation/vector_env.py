@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from real2sim_jax.errors import UserError
 from real2sim_jax.simulation.env import ManipulationEnv
 
 Info = dict[str, Any]
@@ -47,8 +48,15 @@ class ManipulationVectorEnv(VectorEnv):
         return self._seen(self._state), {}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Info]:
-        """Apply an action to each; return observations, rewards, terminated, truncated and info."""
-        after = self._step(self._state, jnp.asarray(actions, jnp.float32))
+        """Apply an action to each; return observations, rewards, terminated, truncated and info.
+
+        UserError for actions of another shape or with a number that is not finite: nothing has moved then.
+        """
+        actions = np.asarray(actions, np.float32)
+        if actions.shape != self.action_space.shape or not np.isfinite(actions).all():
+            got = f"shape {actions.shape}" if actions.shape != self.action_space.shape else "some that are not"
+            raise UserError(f"expected finite actions of shape {self.action_space.shape}, got {got}")
+        after = self._step(self._state, jnp.asarray(actions))
         done, rewards = np.asarray(after.done) > 0.0, np.asarray(after.reward)
         info: Info = {}
         if done.any():

@@ -36,6 +36,17 @@ def test_the_graph_acts_as_the_policy(seed):
     np.testing.assert_allclose(run_graph(to_onnx(policy), obs), policy.act(obs), atol=1e-5)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_the_graph_has_no_action_for_what_is_not_finite_as_the_policy(number):
+    from real2sim_jax.robot.onnx_export import to_onnx
+
+    policy, obs = random_policy(scale=0.3), observations(9).astype(np.float32)
+    obs[np.arange(8), np.arange(8)] = number
+    actions = run_graph(to_onnx(policy), obs)
+    assert np.isnan(actions[:8]).all() and np.isfinite(actions[8]).all()
+    np.testing.assert_allclose(actions, policy.act(obs), atol=1e-5)
+
+
 def test_the_file_is_valid_and_says_what_it_is(tmp_path):
     from real2sim_jax.robot.onnx_export import save_onnx
 

@@ -165,17 +165,24 @@ def test_huge_declared_shapes_are_refused(policy_file):
 @pytest.mark.parametrize(
     "header, message",
     [
-        ({"format": "other"}, "expected format"),
-        ({"version": 2}, "version 2"),
-        ({"observation": ["time"]}, "observation layout"),
-        ({"dt": 0.0}, "control period"),
-        ({"dt": float("nan")}, "control period"),
-        ({"layers": 10**9}, "damaged header"),
-        ({"layers": 3}, "'w2'"),
-        ({"action": "pick_up\nrm"}, "damaged header"),
-        ({"action": "\x1b[2J"}, "damaged header"),
+        ({"format": "other"}, "format = 'other', expected 'real2sim-policy'"),
+        ({"version": 2}, "version = 2, expected 1"),
+        ({"version": True}, "version = True"),
+        ({"observation": ["time"]}, "expected the layout"),
+        ({"observation": None}, "expected the layout"),
+        ({"dt": 0.0}, "dt = 0.0, expected 0.001 to 1 s"),
+        ({"dt": float("nan")}, "dt = nan"),
+        ({"layers": 10**9}, "layers = 1000000000, expected 1 to 16"),
+        ({"layers": True}, "layers = True"),
+        ({"layers": 3}, "'weight2' is missing"),
+        ({"layers": 1}, "unknown"),
+        ({"action": "pick_up\nrm"}, "expected a short name"),
+        ({"action": "\x1b[2J"}, "expected a short name"),
+        ({"action": "a" * 1000}, "expected a short name"),
+        ({"action": 5}, "expected a short name"),
         ({"version": "1\n" * 99}, "version"),
-        ({"dt": "soon\n" * 99}, "control period"),
+        ({"dt": "soon\n" * 99}, "dt = "),
+        ({"colour\n": 1}, "'colour.*' is unknown"),
     ],
 )
 def test_other_headers_are_refused(policy_file, header, message):
@@ -184,24 +191,101 @@ def test_other_headers_are_refused(policy_file, header, message):
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(policy_file))
 
 
+@pytest.mark.parametrize("name", ["format", "version", "action", "dt", "observation", "layers", "provenance"])
+def test_a_header_that_lacks_an_entry_is_refused(policy_file, name):
+    with np.load(policy_file) as file:
+        content = {key: file[key] for key in file.files}
+    head = json.loads(str(content.pop("header")))
+    del head[name]
+    np.savez(policy_file, header=np.array(json.dumps(head)), **content)
+    with pytest.raises(PolicyError, match=f"no '{name}'"):
+        load_policy(policy_file)
+
+
+@pytest.mark.parametrize("header", ["[]", "5", "null", '"text"', "[" * 200_000, "9" * 5000, "{"])
+def test_a_header_that_is_no_table_is_refused(policy_file, header):
+    with np.load(policy_file) as file:
+        content = {key: file[key] for key in file.files if key != "header"}
+    np.savez(policy_file, header=np.array(header), **content)
+    with pytest.raises(PolicyError, match="not a policy file") as caught:
+        load_policy(policy_file)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(policy_file))
+
+
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"weight0": np.full((FEATURE_SIZE, 8), np.nan, np.float32)}, "not finite"),
-        ({"bias1": np.full(7, np.inf, np.float32)}, "not finite"),
+        ({"weight0": np.full((FEATURE_SIZE, 8), np.nan, np.float32)}, "weight0 is not finite"),
+        ({"weight0": np.full((FEATURE_SIZE, 8), 1e30, np.float32)}, "weight0 reaches from 1e.30"),
+        ({"bias1": np.full(7, np.inf, np.float32)}, "bias1 is not finite"),
         ({"mean": None}, "'mean' is missing"),
-        ({"guide_grip": None}, "'grip' is missing"),
-        ({"guide_grip": np.zeros((0,), np.float32)}, "guide's tables"),
-        ({"guide_position": np.zeros((120, 3), np.float32)}, "guide's tables"),
-        ({"guide_wxyz": np.full((121, 4), np.nan, np.float32)}, "not finite"),
-        ({"weight1": np.zeros((9, 7), np.float32)}, "do not chain"),
-        ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "positive"),
+        ({"guide_grip": None}, "'guide_grip' is missing"),
+        ({"guide_grip": np.zeros((0,), np.float32)}, "guide_grip has shape"),
+        ({"guide_position": np.zeros((120, 3), np.float32)}, "rows = 120"),
+        ({"guide_wxyz": np.full((121, 4), np.nan, np.float32)}, "guide_wxyz is not finite"),
+        ({"guide_wxyz": np.zeros((121, 4), np.float32)}, "no unit quaternion"),
+        ({"guide_wxyz": np.full((121, 4), 0.6, np.float32)}, "no unit quaternion"),
+        ({"guide_gains": np.array([-1.0, 1.0], np.float32)}, "guide_gains reaches from -1"),
+        ({"weight1": np.zeros((9, 7), np.float32)}, r"weight1 has shape \(9, 7\), expected \(width1 = 8, 7\)"),
+        ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "std reaches from 0 to 0"),
         ({"mean": np.zeros(FEATURE_SIZE)}, "float32"),
+        ({"mean": np.zeros(FEATURE_SIZE, np.complex64)}, "float32"),
+        ({"mean": np.array("text")}, "mean has shape"),
+        ({"colour": np.zeros(3, np.float32)}, "'colour' is unknown"),
     ],
 )
 def test_other_arrays_are_refused(policy_file, arrays, message):
-    with pytest.raises(PolicyError, match=message):
+    with pytest.raises(PolicyError, match=message) as caught:
         load_policy(rewritten(policy_file, **arrays))
+    assert "\n" not in str(caught.value)
+
+
+def test_guides_without_rows_are_refused(policy_file):
+    shapes = {"position": (0, 3), "wxyz": (0, 4), "velocity": (0, 3), "grip": (0,)}
+    arrays = {f"guide_{name}": np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    with pytest.raises(PolicyError, match="rows is 0"):
+        load_policy(rewritten(policy_file, **arrays))
+
+
+@pytest.mark.parametrize("content", [b"damaged", None], ids=["damaged", "sound"])
+def test_a_second_member_of_one_name_is_refused(policy_file, content):
+    with zipfile.ZipFile(policy_file, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("mean.npy", content or archive.read("mean.npy"))
+    with pytest.raises(PolicyError, match="'mean' twice"):
+        load_policy(policy_file)
+
+
+def test_a_policy_that_would_not_be_read_is_not_saved_over_a_good_one(policy, policy_file):
+    before = policy_file.read_bytes()
+    with pytest.raises(PolicyError, match="mean is not finite"):
+        save_policy(policy_file, replace(policy, mean=np.full(FEATURE_SIZE, np.nan)))
+    assert policy_file.read_bytes() == before and list(policy_file.parent.iterdir()) == [policy_file]
+
+
+def test_a_full_disk_keeps_the_old_policy_and_leaves_nothing_else(policy, full_disk):
+    path = full_disk / "policy.npz"
+    save_policy(path, policy)
+    with pytest.raises(OSError):
+        save_policy(path, random_policy(1, hidden=4000))
+    np.testing.assert_array_equal(load_policy(path).layers[0][0], policy.layers[0][0])
+    assert list(full_disk.iterdir()) == [path]
+
+
+UNKNOWN = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("number", UNKNOWN)
+def test_an_observation_that_is_not_finite_has_no_action(policy, place, number):
+    obs = random_observations(3).astype(np.float32)
+    whole = policy.act(obs)
+    obs[1, place] = number
+    for xp in (np, jnp):
+        action = np.asarray(policy.act(obs, xp))
+        assert np.isnan(action[1]).all() and action.dtype == np.float32
+        np.testing.assert_allclose(action[[0, 2]], whole[[0, 2]], atol=1e-6)
+    state = [float(obs[1, 0]), obs[1, 1:4], np.array([1.0, 0.0, 0.0, obs[1, 4] + obs[1, 5] + obs[1, 6]]), obs[1, 7]]
+    assert np.isnan(Forward(policy).act(*state)).all()
 
 
 @pytest.mark.parametrize("provenance", [5, "text", [1, 2], None])

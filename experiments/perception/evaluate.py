@@ -32,6 +32,7 @@ from real2sim_jax.perception.prompts import read_told
 from real2sim_jax.perception.staged import as_filmed, film_of
 from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.perception.video import write_video
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.segments import Videos, segment_stage, video_id
 from real2sim_jax.types import BoxTrack, MaskTrack
 
@@ -66,7 +67,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=Path, help="folder of videos with their references")
     parser.add_argument("--out", type=Path, default=Path("runs/masks_evaluation"), help="folder of the results")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)

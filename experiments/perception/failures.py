@@ -22,6 +22,7 @@ from real2sim_jax.perception.drift import shaken
 from real2sim_jax.perception.prompts import read_told
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import RATE_HZ, Video
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.viewers.masks import coloured
 from tests.perception import scenes
 from tests.perception.scenes import HEIGHT, SKIN, WIDTH, Scene
@@ -65,7 +66,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/images"), help="folder of the pictures")
     parser.add_argument("--only", nargs="*", choices=list(TRIALS), help="some of the clips")
     return parser.parse_args()

@@ -30,6 +30,7 @@ from real2sim_jax.robot.arms import ArmError, SimulatedArm
 from real2sim_jax.robot.joints import APPROACH_S, episode
 from real2sim_jax.robot.kinematics import WIDE_GRIPPER_M, TaskFrame
 from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.robot.policy import Policy, PolicyError, load_policy
 from real2sim_jax.robot.postures import postures
 from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
@@ -71,7 +72,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--actions", nargs="+", default=list(ACTIONS), metavar="ACTION", help="all nine when absent")
     parser.add_argument("--rows", type=int, default=50, help="start states of each [50]")
     parser.add_argument("--spec", default="easy", help="easy, hard or a CSV file of start states [easy]")

@@ -18,6 +18,7 @@ from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import file_hash
 from real2sim_jax.pipeline import benchmark_stage, start_states
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 ENGINES = ("batch", "mjx", "warp")
@@ -26,7 +27,7 @@ HEADER = ("action", *ENGINES, "kept")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--policies", type=Path, default=Path("experiments/skills/results"), help="ACTION/seed0 below it"
     )

@@ -20,6 +20,7 @@ from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.benchmark.specs import SPECS
 from real2sim_jax.console import Console
 from real2sim_jax.files import RunLayout, read_json, write_json
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
@@ -52,7 +53,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=Path, help="folder of tracks; synthetic demonstrations without it")
     parser.add_argument("--specs", type=Path, help="folder of easy.csv and hard.csv; drawn without it")
     parser.add_argument("--steps", type=int, help="control steps of each training; the default when absent")

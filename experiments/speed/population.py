@@ -26,6 +26,7 @@ from real2sim_jax.learning.networks import NetworkConfig
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.learning.train import TrainConfig, make_ppo
 from real2sim_jax.learning.trial import made_up_env
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.simulation.env import EPISODE_STEPS
 
 ACTION = action_named("pick_up")
@@ -73,7 +74,7 @@ class Alive:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, default=1024, help="light agents [1024]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
     options = parser.parse_args()

@@ -31,6 +31,7 @@ from real2sim_jax.actions import ACTIONS
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.rendering.silhouettes import CYCLES, soft_masks, visible_corners
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.robot.rotations import rotate, wxyz_from_rotvec
 from real2sim_jax.types import Array, Camera
 
@@ -229,7 +230,7 @@ def on_cores(cores: int, rounds: int, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--cores", type=int, help="only on so many")

@@ -23,6 +23,7 @@ from real2sim_jax.jax_settings import use_cores
 from real2sim_jax.robot.arms import SimulatedArm
 from real2sim_jax.robot.controller import Controller
 from real2sim_jax.robot.observation import CONTROL_HZ, EPISODE_S
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.robot.policy import Policy, load_policy
 
 POLICY = Path("experiments/skills/results/pick_up/seed0/policy.npz")
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policy", type=Path, default=POLICY)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     return parser.parse_args()

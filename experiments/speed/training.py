@@ -30,6 +30,7 @@ from real2sim_jax.files import write_json
 from real2sim_jax.learning.ppo import PPOConfig
 from real2sim_jax.learning.train import TrainConfig
 from real2sim_jax.learning.trial import Trial, made_up_env
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.simulation.env import EPISODE_STEPS
 from real2sim_jax.simulation.physics import BACKENDS
 
@@ -46,7 +47,7 @@ SETUPS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=3, help="timed iterations of each [3]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
     parser.add_argument("--device", choices=list(SETUPS), default="cpu", help="what computes [cpu]")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from real2sim_jax.console import Console
 from real2sim_jax.files import read_json
+from real2sim_jax.robot.options import Parser
 
 PARTS = ("real", "synthetic", "masks")
 MEASURE = Path(__file__).with_name("measure.py")
@@ -42,7 +43,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=Path, help="folder of real tracks; without it they are left out")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part (may be repeated); all when absent")
     parser.add_argument("--scenes", type=int, default=20, help="synthetic scenes of each action [20]")

@@ -26,6 +26,7 @@ from real2sim_jax.fitting.recovery import Recovery, contact_f1, recovery
 from real2sim_jax.perception.annotations import read_tracks
 from real2sim_jax.perception.contact import contact_from_boxes
 from real2sim_jax.perception.synthetic import Noise, observe_masks, synthetic_scenes, synthetic_tracks
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack
 
 NOISE = Noise(side_px=3.0, hole_fraction=0.2)
@@ -50,7 +51,7 @@ def main() -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("real", "synthetic", "masks"))
     parser.add_argument("--tracks", type=Path)
     parser.add_argument("--no-phases", action="store_true")

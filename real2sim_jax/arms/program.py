@@ -15,8 +15,9 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.kinematics import TaskFrame
 from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.options import numbers
 from real2sim_jax.robot.policy import load_policy
-from real2sim_jax.robot.program import RunSettings, drive, numbers
+from real2sim_jax.robot.program import RunSettings, drive
 from real2sim_jax.simulation.types import StartState
 
 ROBOTS = ("mujoco-gripper", "mujoco-panda")
@@ -38,7 +39,7 @@ class Scene:
 
 
 def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSettings) -> int:
-    """Run, say whether the action succeeded, write the film; 0 when it went through, 1 when it ended early.
+    """Run, say whether the action succeeded, write the film; 0 when it did, 1 when it did not or ended early.
 
     PolicyError, ArmError and UserError on wrong inputs, before the first motion.
     """
@@ -51,15 +52,15 @@ def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSett
     arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
     film = Film(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
     code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
-    verdict = "succeeded" if bool(judge_all(action, [arm.trajectory()]).ok[0]) else "did not succeed"
-    print(f"{policy.action} {verdict}")
+    succeeded = bool(judge_all(action, [arm.trajectory()]).ok[0])
+    print(f"{policy.action} {'succeeded' if succeeded else 'did not succeed'}")
     if isinstance(arm, PandaArm) and arm.tracking_m:
         apart = 1000.0 * np.array(arm.tracking_m)
         print(f"arm against its limited reference: median {np.median(apart):.1f} mm, largest {apart.max():.1f} mm")
     if video is not None and film.frames:
         save_video(video, film.frames, 1.0 / policy.dt)
         print(f"written to {video}")
-    return code
+    return code if succeeded else 1
 
 
 def _looks(robot: str, scene: Scene) -> ArmLooks | None:

@@ -1,6 +1,6 @@
 """The arms as back ends of the controller: a free gripper and a Franka arm among the scene's objects."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import mujoco
@@ -8,7 +8,7 @@ import numpy as np
 
 from real2sim_jax.actions import Action
 from real2sim_jax.arms.panda import DAMPING, JOINTS, STIFFNESS, panda_spec
-from real2sim_jax.robot.arms import ArmState, Command
+from real2sim_jax.robot.arms import Arm, ArmState, Command
 from real2sim_jax.robot.joints import TICKS
 from real2sim_jax.robot.kinematics import Chain, TaskFrame, wxyz_from_matrix
 from real2sim_jax.robot.limits import JointLimits
@@ -37,10 +37,11 @@ class Sample:
     """(O, 4)."""
 
 
-class WorldArm(ABC):
+class WorldArm(Arm):
     """A back end with a MuJoCo scene around it; keeps the trajectory to be judged."""
 
     def __init__(self, action: Action, start: StartState, model: mujoco.MjModel, dt: float):
+        super().__init__()
         self.action, self.start, self.model, self.dt = action, start, model, dt
         _size_objects(model, start)
         self.data = mujoco.MjData(model)
@@ -60,16 +61,12 @@ class WorldArm(ABC):
         now = self.samples[-1]
         return ArmState(self.control_steps * self.dt, now.gripper_position, now.gripper_wxyz, now.opening)
 
-    def send(self, command: Command) -> None:
-        """Move on by one control period."""
+    def _move(self, command: Command) -> None:
         self.data.ctrl[self._drives] = command.opening
         self.model.actuator_forcerange[self._drives] = [-command.force, command.force]
-        self._move(command)
+        self._drive(command)
         self.control_steps += 1
         self.samples.append(self._sample())
-
-    def stop(self) -> None:  # noqa: B027
-        """Nothing moves between commands: time stands still there."""
 
     def trajectory(self) -> Trajectory:
         """Return the episode so far."""
@@ -78,7 +75,7 @@ class WorldArm(ABC):
         return Trajectory(**columns, heights=heights, radii=radii, dt=np.asarray(self.dt))
 
     @abstractmethod
-    def _move(self, command: Command) -> None: ...
+    def _drive(self, command: Command) -> None: ...
 
     @abstractmethod
     def _gripper(self) -> tuple[np.ndarray, np.ndarray]: ...
@@ -99,7 +96,7 @@ class GripperArm(WorldArm):
         self.data.joint("gripper").qpos = [*position, *wxyz]
         self._begin()
 
-    def _move(self, command: Command) -> None:
+    def _drive(self, command: Command) -> None:
         wxyz = np.array(self.data.joint("gripper").qpos[3:])
         # A free joint's angular velocity is in body axes.
         self.data.joint("gripper").qvel = [*command.linear, *rotate(conjugate(wxyz), command.angular)]
@@ -137,7 +134,7 @@ class PandaArm(WorldArm):
         """Distance between the gripper and its limited reference at each control instant."""
         self._begin()
 
-    def _move(self, command: Command) -> None:
+    def _drive(self, command: Command) -> None:
         linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
         step = self.model.opt.timestep
         for _ in range(TICKS):

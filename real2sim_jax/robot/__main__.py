@@ -1,6 +1,5 @@
 """Run a policy file on a robot, a simulated arm or a recorded stream: python -m real2sim_jax.robot POLICY."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from real2sim_jax.robot.arms import ArmError
 from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, Place, base_limits, make_robot
 from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.options import Parser
 from real2sim_jax.robot.policy import PolicyError, load_policy
 from real2sim_jax.robot.program import RunSettings, drive, limits_from
 
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m real2sim_jax.robot", description=(__doc__ or "").split(":")[0])
+def _parser() -> Parser:
+    parser = Parser(prog="python -m real2sim_jax.robot", description=(__doc__ or "").split(":")[0])
     parser.add_argument("policy", help="policy file (.npz)")
     parser.add_argument("--robot", choices=ROBOTS, default="simulated", help="what to drive (%(default)s)")
     parser.add_argument("--host", default=Place.host, help="address of a Franka arm (%(default)s)")

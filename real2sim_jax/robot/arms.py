@@ -1,8 +1,10 @@
 """Arms that the controller can drive: a recorded one, a simulated one, and what a real one must offer."""
 
+import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, final
 
 import numpy as np
 
@@ -13,10 +15,16 @@ Array = Any
 
 GRIP_FORCE_N = 20.0
 """Of one finger, as in the simulator."""
+STOP_PATIENCE_S = 0.1
+"""How long a stop waits for a command that is on its way; one that hangs must not keep it from the arm."""
 
 
 class ArmError(ValueError):
     """An arm or a recording that cannot be used, with the reason in one line."""
+
+
+class ArmStopped(ArmError):
+    """A command after the stop; none goes out before a new run with a new arm."""
 
 
 @dataclass(frozen=True)
@@ -47,52 +55,80 @@ class Command:
     """N that one finger may press with."""
 
 
-class Arm(Protocol):
-    """A back end: anything with these three methods, called once per control period in this order.
+class Arm(ABC):
+    """A back end: `read`, then `send`, once per control period, and `stop` at every end, errors included.
+
+    Derived classes say how: `read`, `_move` and `_halt`. What holds for all of them is here: a stop comes from any
+    thread at any moment, is for good, and no command is carried out after it.
 
     A back end whose own limits are lower than the controller's (joint speeds, say) scales the twist down itself. One
     that moves on by itself must come to rest when no command arrives for `Limits.command_timeout_s`.
     """
 
+    def __init__(self):
+        """Take commands until the stop."""
+        self._stopped = threading.Event()
+        # Of one command or halt at a time; a signal's handler may stop the arm in the middle of a command.
+        self._turn = threading.RLock()
+
+    @abstractmethod
     def read(self) -> ArmState | None:
         """Return the newest state, None where none has come; must not block for long. ArmError ends the run."""
-        ...
 
+    @final
     def send(self, command: Command) -> None:
-        """Take the command over; must not block for longer than a small part of the control period."""
-        ...
+        """Take the command over; ArmStopped after the stop."""
+        with self._turn:
+            if self._stopped.is_set():
+                raise ArmStopped("the arm was stopped; it takes commands again in a new run")
+            self._move(command)
 
+    @final
     def stop(self) -> None:
-        """Bring the arm to rest and hold it there; called at every end of a run, errors included, on any thread."""
-        ...
+        """Bring the arm to rest and hold it there, for good; may be called again."""
+        self._stopped.set()
+        has_turn = self._turn.acquire(timeout=STOP_PATIENCE_S)
+        try:
+            self._halt()
+        finally:
+            if has_turn:
+                self._turn.release()
+
+    @abstractmethod
+    def _move(self, command: Command) -> None:
+        """Take the command over; must not block for longer than a small part of the control period."""
+
+    def _halt(self) -> None:  # noqa: B027
+        """Come to rest and hold; on any thread, perhaps more than once. Nothing to do where nothing moves by itself."""
 
 
-class DryArm:
+class DryArm(Arm):
     """Any arm, looked at and never moved."""
 
     def __init__(self, arm: Arm):
         """Take the arm whose state is read."""
+        super().__init__()
         self.arm = arm
 
     def read(self) -> ArmState | None:
         """Return the arm's state."""
         return self.arm.read()
 
-    def send(self, command: Command) -> None:
-        """Take the command and do nothing."""
+    def _move(self, command: Command) -> None:
+        pass
 
-    def stop(self) -> None:
-        """Give the arm back, which holds still already."""
+    def _halt(self) -> None:
         self.arm.stop()
 
 
-class SimulatedArm:
+class SimulatedArm(Arm):
     """A weightless arm without obstacles: the twist integrated exactly, the fingers with a first-order lag."""
 
     FINGER_LAG_S = 0.15
 
     def __init__(self, position: Array, azimuth: float, elevation: float, dt: float):
         """Start open at a position (3,) m and a direction in rad; dt s is the control period."""
+        super().__init__()
         wxyz = wxyz_from_azimuth_elevation(np.asarray(azimuth), np.asarray(elevation))
         self.state = ArmState(0.0, np.asarray(position, float), wxyz, MAX_OPENING_M)
         self.dt = dt
@@ -101,22 +137,19 @@ class SimulatedArm:
         """Return the present state."""
         return self.state
 
-    def send(self, command: Command) -> None:
-        """Move on by one control period."""
+    def _move(self, command: Command) -> None:
         position, wxyz = moved(self.state, command, self.dt)
         share = 1.0 - np.exp(-self.dt / self.FINGER_LAG_S)
         opening = self.state.opening + share * (command.opening - self.state.opening)
         self.state = ArmState(self.state.time + self.dt, position, wxyz, float(opening))
 
-    def stop(self) -> None:
-        """Nothing moves on its own here."""
 
-
-class RecordedArm:
+class RecordedArm(Arm):
     """Plays back a recorded stream of observations; commands are taken and forgotten."""
 
     def __init__(self, observations: Array):
         """Play back observations (N, 8) laid out as POLICY_FIELDS; ArmError on another shape or none at all."""
+        super().__init__()
         observations = np.asarray(observations)
         if observations.ndim != 2 or observations.shape[1] != len(POLICY_FIELDS) or not len(observations):
             raise ArmError(f"expected observations (N, {len(POLICY_FIELDS)}), got {observations.shape}")
@@ -134,12 +167,8 @@ class RecordedArm:
         row = self.observations[min(self.index, len(self) - 1)]
         return ArmState(float(row[0] * EPISODE_S), row[1:4], wxyz_from_rotvec(row[4:7]), float(row[7]))
 
-    def send(self, command: Command) -> None:
-        """Go on to the next recorded observation."""
+    def _move(self, command: Command) -> None:
         self.index += 1
-
-    def stop(self) -> None:
-        """Nothing moves here."""
 
 
 def moved(state: ArmState, command: Command, dt: float) -> tuple[Array, Array]:

@@ -10,8 +10,8 @@ from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
 from real2sim_jax.robot.joints import check_reach
 from real2sim_jax.robot.kinematics import FRANKA_HAND_M, TaskFrame
 from real2sim_jax.robot.limits import Limits
+from real2sim_jax.robot.options import numbers
 from real2sim_jax.robot.policy import Policy
-from real2sim_jax.robot.program import numbers
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.robot.udp import UdpArm
 

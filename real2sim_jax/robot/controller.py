@@ -2,13 +2,14 @@
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
 
-from real2sim_jax.robot.arms import Arm, ArmState, Command
+from real2sim_jax.robot.arms import Arm, ArmState, ArmStopped, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
 from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, forced_opening
@@ -48,6 +49,8 @@ class Outcome:
     """Control periods done, those of braking included."""
     reason: str = ""
     """Why it ended before its time; empty when it went through."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """How many periods it braked in instead of following the policy, by reason; not those after the end."""
 
 
 class Controller:
@@ -123,9 +126,12 @@ def run(
             # A simulation that stands still between commands needs no braking when all went well.
             if real_time or loop.reason:
                 loop.come_to_rest()
+    except ArmStopped:
+        # By the watchdog, say: whoever stops the arm has the last word, and nothing is sent after it.
+        loop.reason = loop.reason or loop.button.reason or "the arm was stopped"
     finally:
         arm.stop()
-    return Outcome(loop.done, loop.reason)
+    return Outcome(loop.done, loop.reason, dict(loop.faults))
 
 
 class _Loop:
@@ -142,6 +148,7 @@ class _Loop:
         self.controller, self.arm, self.on_step, self.button, self.clock = controller, arm, on_step, button, clock
         self.watchdog: Watchdog | None = None
         self.done = 0
+        self.faults: Counter[str] = Counter()
         self.reason = ""
         self._next = clock()
 
@@ -152,6 +159,8 @@ class _Loop:
                 self.reason = self.button.reason
                 return
             step = self.controller.step(self.arm.read())
+            if step.fault:
+                self.faults[step.fault] += 1
             self._send(step)
             if self.controller.guard.has_given_up:
                 self.reason = f"{step.fault} for {self.controller.limits.state_timeout_s:g} s"

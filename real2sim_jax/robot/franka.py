@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmError, ArmState, Command
+from real2sim_jax.robot.arms import Arm, ArmError, ArmState, Command
 from real2sim_jax.robot.joints import opening_of
 from real2sim_jax.robot.kinematics import Chain, TaskFrame, wxyz_from_matrix
 from real2sim_jax.robot.limits import Limits
@@ -36,11 +36,12 @@ class FrankaSettings:
     has_gripper: bool = True
 
 
-class FrankaArm:
+class FrankaArm(Arm):
     """See the module; ArmError when franky is absent, the arm cannot be reached or reports an error."""
 
     def __init__(self, settings: FrankaSettings, frame: TaskFrame, chain: Chain, limits: Limits, q: np.ndarray | None):
         """Connect, start the threads and go to the start posture q (7,) rad; None stays where the arm is."""
+        super().__init__()
         self.frame, self.chain, self.limits = frame, chain, limits
         self._franky, self._robot = _connect(settings)
         here = np.array(self._robot.state.q)
@@ -49,7 +50,7 @@ class FrankaArm:
         self._command, self._command_time = Command(np.zeros(3), np.zeros(3), 0.04), 0.0
         self._start = 0.0
         self._state: ArmState | None = None
-        self._stopping, self._there = threading.Event(), threading.Event()
+        self._there = threading.Event()
         self._fault, self._width = "", HAND_WIDTH_M
         self.tracking_rad: list[float] = []
         """Largest joint error of the arm against its limited reference, one per period."""
@@ -69,13 +70,12 @@ class FrankaArm:
             raise ArmError(f"franka: {self._fault}")
         return self._state
 
-    def send(self, command: Command) -> None:
+    def _move(self, command: Command) -> None:
         """Leave the command for the arm's thread."""
         self._command, self._command_time = command, time.monotonic()
 
-    def stop(self) -> None:
-        """Brake, hold, and give the arm back; safe to call more than once."""
-        self._stopping.set()
+    def _halt(self) -> None:
+        """Wait until the arm's thread, which no longer listens to commands, has braked and given the arm back."""
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(timeout=3.0)
@@ -108,7 +108,7 @@ class FrankaArm:
 
     def _follow(self, tracker: Any) -> None:
         due = self._robot.state.time.to_sec()
-        while not (self._stopping.is_set() and not self.tracker.dq.any()):
+        while not (self._stopped.is_set() and not self.tracker.dq.any()):
             tracker.set_target(*self._next_target())
             self._measure()
             due += PERIOD_S
@@ -123,12 +123,12 @@ class FrankaArm:
         time.sleep(0.2)
 
     def _next_target(self) -> tuple[np.ndarray, np.ndarray]:
-        if not self._there.is_set() and not self._stopping.is_set():
+        if not self._there.is_set() and not self._stopped.is_set():
             if np.abs(self.tracker.q - self._first).max() < THERE_RAD:
                 self._begin()
             return self.tracker.go(self._first, APPROACH_SHARE)
         is_late = time.monotonic() - self._command_time > self.limits.command_timeout_s
-        if self._stopping.is_set() or is_late:
+        if self._stopped.is_set() or is_late:
             return self.tracker.brake()
         command = self._command
         linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
@@ -155,7 +155,7 @@ class FrankaArm:
         """Open and close as commanded: a grasp when the fingers shall close, a move when they shall open."""
         asked = HAND_WIDTH_M
         try:
-            while not self._stopping.wait(0.05):
+            while not self._stopped.wait(0.05):
                 self._width = float(gripper.width)
                 width = min(2.0 * self._command.opening, HAND_WIDTH_M)
                 if abs(width - asked) > GRASP_STEP_M:

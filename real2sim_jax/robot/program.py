@@ -16,6 +16,8 @@ from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.safety import EmergencyStop
 
+SHOWN_FAULTS = 3
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -41,23 +43,11 @@ def limits_from(max_linear: float | None, max_angular: float | None, base: Limit
     return replace(base, linear_m_s=max_linear or base.linear_m_s, angular_rad_s=max_angular or base.angular_rad_s)
 
 
-def numbers(option: str, text: str, names: str) -> list[float]:
-    """Return the comma-separated finite numbers of an option, as many as `names` has; ArmError otherwise."""
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ArmError(f"{option} {text}: expected {names}") from error
-    if len(values) != len(names.split(",")):
-        raise ArmError(f"{option} {text}: expected {names}")
-    if not all(map(math.isfinite, values)):
-        raise ArmError(f"{option} {text}: expected finite numbers")
-    return values
-
-
 def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[Step], None] | None = None) -> int:
-    """Run a policy on an arm with signals as the emergency stop; 0 when it went through, 1 when it ended early.
+    """Run a policy on an arm with signals as the emergency stop; 0 when it went through, 1 when it did not.
 
-    Prints a line a second; `on_step` gets every step too. ArmError before the first motion on wrong settings.
+    A run that ended early did not go through, nor did one that braked on its way, because no state came, say. Prints a
+    line a second; `on_step` gets every step too. ArmError before the first motion on wrong settings.
     """
     steps = _steps(settings.steps, policy, arm)
     history: list[Step] = []
@@ -80,7 +70,10 @@ def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[St
             save_log(settings.log, history)
     cut = sum(step.was_limited for step in history)
     print(f"stopped early: {outcome.reason}" if outcome.reason else f"done: {outcome.steps} steps, {cut} limited")
-    return 1 if outcome.reason else 0
+    if outcome.faults and not outcome.reason:
+        reasons = ", ".join(list(outcome.faults)[:SHOWN_FAULTS])
+        print(f"braked in {sum(outcome.faults.values())} of {outcome.steps} steps: {reasons}")
+    return 1 if outcome.reason or outcome.faults else 0
 
 
 def _steps(asked: int | None, policy: Policy, arm: Arm) -> int:

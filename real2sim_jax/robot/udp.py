@@ -5,66 +5,100 @@ how long it holds: a robot that hears nothing new brakes by itself.
 """
 
 import json
-import math
 import socket
 import time
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmError, ArmState, Command
+from real2sim_jax.robot.arms import Arm, ArmError, ArmState, Command
+from real2sim_jax.robot.limits import is_usable
 
 PROTOCOL = 1
 LOOPBACK = "127.0.0.1"
 MAX_BYTES = 2048
 PATIENCE_S = 2.0
 """How long to wait for the robot's first state."""
+AT_ONCE = 1000
+"""Datagrams read in one go: a flood must not keep a control loop from going on."""
+LARGEST_SEQ = 2**53
 
 
-class UdpArm:
+class Field(NamedTuple):
+    """What a message's field may hold: `length` numbers in a list, or one number where that is 0."""
+
+    length: int
+    low: float
+    high: float
+
+
+STATE_FIELDS = {
+    "time": Field(0, -1e12, 1e12),
+    "position": Field(3, -100.0, 100.0),
+    "wxyz": Field(4, -1.1, 1.1),
+    "opening": Field(0, -0.1, 1.0),
+}
+COMMAND_FIELDS = {
+    "linear": Field(3, -10.0, 10.0),
+    "angular": Field(3, -50.0, 50.0),
+    "opening": Field(0, 0.0, 1.0),
+    "force": Field(0, 0.0, 1000.0),
+    "valid_s": Field(0, 0.0, 10.0),
+}
+"""m, s, rad, N, as docs/robots.md says; bounds that no robot beside a person comes near."""
+
+
+class UdpArm(Arm):
     """The robot that listens at a port of this machine."""
 
     def __init__(self, port: int, valid_s: float):
         """Say hello and wait for a state; commands hold for valid_s. ArmError where no robot answers."""
-        self.address, self.valid_s = (LOOPBACK, port), valid_s
+        super().__init__()
+        if not 0.0 < valid_s <= COMMAND_FIELDS["valid_s"].high:
+            raise ArmError(f"udp: commands that hold for {valid_s:g} s; expected more than 0 and at most 10 s")
+        self.address, self.valid_s = (LOOPBACK, checked_port(port)), valid_s
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((LOOPBACK, 0))
         self._sequence, self._newest = 0, -1
         self._first_time: float | None = None
-        self._stopped = False
-        self._greet()
+        self._greeting: ArmState | None = self._greet()
 
     def read(self) -> ArmState | None:
         """Return the newest state that has arrived since the last call, or None; time starts with the first one."""
         self._socket.setblocking(False)
-        newest = None
-        while (message := self._receive()) is not None:
+        newest, self._greeting = self._greeting, None
+        for _ in range(AT_ONCE):
+            message = self._receive()
+            if message is None:
+                break
             newest = self._state(message) or newest
         return newest
 
-    def send(self, command: Command) -> None:
-        """Send a command."""
-        numbers = {"linear": command.linear.tolist(), "angular": command.angular.tolist(), "opening": command.opening}
-        self._say("command", numbers | {"force": command.force, "valid_s": self.valid_s})
+    def _move(self, command: Command) -> None:
+        vectors = {"linear": list(map(float, command.linear)), "angular": list(map(float, command.angular))}
+        rest = {"opening": float(command.opening), "force": float(command.force), "valid_s": self.valid_s}
+        self._say("command", vectors | rest)
 
-    def stop(self) -> None:
+    def _halt(self) -> None:
         """Tell the robot to brake and hold; three times, as datagrams may get lost."""
-        if not self._stopped:
-            self._stopped = True
-            for _ in range(3):
-                self._say("stop", {})
+        for _ in range(3):
+            self._say("stop", {})
 
-    def _greet(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+    def _greet(self) -> ArmState:
+        deadline, has_answer = time.monotonic() + PATIENCE_S, False
         self._socket.settimeout(0.1)
         while time.monotonic() < deadline:
             self._say("hello", {})
             message = self._receive()
-            if message is not None and self._state(message) is not None:
-                self._newest = -1
-                return
+            has_answer |= bool(message)
+            if message is not None and (state := self._state(message)) is not None:
+                return state
         self._socket.close()
-        raise ArmError(f"udp: no robot answers at {LOOPBACK}:{self.address[1]}; start its program first")
+        place = f"{LOOPBACK}:{self.address[1]}"
+        if has_answer:
+            raise ArmError(f"udp: what answers at {place} sends no usable state; docs/robots.md says what one is")
+        raise ArmError(f"udp: no robot answers at {place}; start its program first")
 
     def _say(self, kind: str, content: dict[str, Any]) -> None:
         self._sequence += 1
@@ -81,18 +115,26 @@ class UdpArm:
 
     def _state(self, message: dict[str, Any]) -> ArmState | None:
         """Return the state in a message, unless it is none or an old one."""
-        state, sequence = state_in(message), message.get("seq")
-        if state is None or not isinstance(sequence, int) or sequence <= self._newest:
+        state, sequence = state_in(message), sequence_in(message)
+        if state is None or sequence is None or sequence <= self._newest:
             return None
         self._newest = sequence
         self._first_time = state.time if self._first_time is None else self._first_time
         return ArmState(state.time - self._first_time, state.position, state.wxyz, state.opening)
 
 
+def checked_port(port: int) -> int:
+    """Return a port's number; ArmError on one that is none."""
+    if not 1 <= port <= 65535:
+        raise ArmError(f"udp: port {port}; expected 1 to 65535")
+    return port
+
+
 def received(link: socket.socket) -> tuple[dict[str, Any], Any] | None:
     """Return the next message and its sender, or None: nothing is there, or the other end's port is closed."""
     try:
-        data, sender = link.recvfrom(MAX_BYTES)
+        # One byte more: a longer datagram would be cut to what might be a message.
+        data, sender = link.recvfrom(MAX_BYTES + 1)
     except OSError:
         return None
     return parsed(data), sender
@@ -100,35 +142,53 @@ def received(link: socket.socket) -> tuple[dict[str, Any], Any] | None:
 
 def parsed(data: bytes) -> dict[str, Any]:
     """Return a datagram's JSON object; an empty one for anything else or another protocol."""
+    if len(data) > MAX_BYTES:
+        return {}
     try:
         message = json.loads(data)
     except (ValueError, RecursionError):
         return {}
-    return message if isinstance(message, dict) and message.get("protocol") == PROTOCOL else {}
+    is_ours = isinstance(message, dict) and type(message.get("protocol")) is int and message["protocol"] == PROTOCOL
+    return message if is_ours else {}
+
+
+def sequence_in(message: dict[str, Any]) -> int | None:
+    """Return a message's number, or None where it has none."""
+    sequence = message.get("seq")
+    return sequence if type(sequence) is int and 0 <= sequence <= LARGEST_SEQ else None
 
 
 def state_in(message: dict[str, Any]) -> ArmState | None:
-    """Return the state in a message, or None where a part of it is missing or no finite number."""
-    if message.get("type") != "state":
+    """Return the state in a message, or None where a part is missing or out of bounds, or it is no pose."""
+    found = numbers_in(message, "state", STATE_FIELDS)
+    if found is None:
         return None
-    time_s, opening = vector_in(message, "time", 1), vector_in(message, "opening", 1)
-    position, wxyz = vector_in(message, "position", 3), vector_in(message, "wxyz", 4)
-    if time_s is None or opening is None or position is None or wxyz is None:
+    state = ArmState(found["time"][0], np.array(found["position"]), np.array(found["wxyz"]), found["opening"][0])
+    # The clock may count from anywhere; its differences are what is used.
+    return state if is_usable(replace(state, time=0.0)) else None
+
+
+def command_in(message: dict[str, Any]) -> tuple[Command, float] | None:
+    """Return the command in a message and for how many seconds it holds, or None for anything but a whole one."""
+    found = numbers_in(message, "command", COMMAND_FIELDS)
+    if found is None:
         return None
-    return ArmState(time_s[0], np.array(position), np.array(wxyz), opening[0])
+    command = Command(found["linear"], found["angular"], found["opening"][0], found["force"][0])
+    return command, found["valid_s"][0]
 
 
-def vector_in(message: dict[str, Any], name: str, length: int) -> list[float] | None:
-    """Return a message's numbers, or None where they are not `length` finite ones."""
-    value: Any = message.get(name)
-    numbers = value if isinstance(value, list) else [value]
-    if len(numbers) != length or not all(_is_number(number) for number in numbers):
+def numbers_in(message: dict[str, Any], kind: str, fields: dict[str, Field]) -> dict[str, list[float]] | None:
+    """Return the numbers of a message of a kind, or None where a field is missing or not what it may hold."""
+    if message.get("type") != kind:
         return None
-    return [float(number) for number in numbers]
+    found = {name: _numbers(message.get(name), field) for name, field in fields.items()}
+    return None if None in found.values() else {name: part for name, part in found.items() if part is not None}
 
 
-def _is_number(value: Any) -> bool:
-    # JSON's whole numbers may be too large for a float; true and false are numbers to Python.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) < 1e9 and math.isfinite(value)
+def _numbers(value: Any, field: Field) -> list[float] | None:
+    parts = value if field.length else [value]
+    if not isinstance(parts, list) or len(parts) != max(field.length, 1):
+        return None
+    # JSON's whole numbers may be too large for a float; true and false are numbers to Python; NaN is never between.
+    is_good = all(type(part) in (int, float) and field.low <= part <= field.high for part in parts)
+    return [float(part) for part in parts] if is_good else None

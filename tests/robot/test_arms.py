@@ -37,18 +37,18 @@ def test_recorded_arm_gives_back_what_it_was_given(policy):
 
 def test_the_arm_is_stopped_when_anything_goes_wrong(policy):
     class Broken(SimulatedArm):
-        stopped = False
+        halted = False
 
-        def send(self, command):
+        def _move(self, command):
             raise OSError("cable")
 
-        def stop(self):
-            self.stopped = True
+        def _halt(self):
+            self.halted = True
 
     arm = Broken((0.0, 0.0, 0.2), 0.0, 0.0, DT)
     with pytest.raises(OSError, match="cable"):
         run(Controller(policy), arm, 3)
-    assert arm.stopped
+    assert arm.halted
 
 
 @pytest.mark.parametrize("observations", [np.zeros((0, 8)), np.zeros((4, 7)), np.zeros(8), np.array([["a"] * 8])])

@@ -109,15 +109,15 @@ def test_a_slow_policy_is_not_listened_to():
 
 def test_a_hanging_policy_stops_the_arm_from_the_watchdog():
     class Stopped(SimulatedArm):
-        stops = ()
+        halted_by: tuple[str, ...] = ()
 
-        def stop(self):
-            self.stops = (*self.stops, threading.current_thread().name)
+        def _halt(self):
+            self.halted_by = (*self.halted_by, threading.current_thread().name)
 
     arm = Stopped((0.0, 0.0, 0.3), 0.0, 0.0, DT)
     controller = pushing(lambda: (time.sleep(0.6), PUSH)[1])
     outcome = run(controller, arm, 20, real_time=True)
-    assert "hung" in outcome.reason and arm.stops[0] == "watchdog" and outcome.steps < 5
+    assert "hung" in outcome.reason and arm.halted_by[0] == "watchdog" and outcome.steps < 5
 
 
 def test_an_output_that_is_not_finite_brakes():

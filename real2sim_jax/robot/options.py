@@ -1,0 +1,40 @@
+"""Options of programs: numbers may begin with a minus sign, and what is wrong costs one line."""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from real2sim_jax.robot.arms import ArmError
+
+_NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser for which -0.5,0,-90 and -1e-3 are values, not options."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Parse as the base class does; numbers below zero are told apart from options beforehand."""
+        words = sys.argv[1:] if args is None else args
+        # What does not begin with a minus sign is never an option, and numbers are read with spaces around them.
+        return super().parse_known_args([f" {word}" if _NEGATIVE.match(word) else word for word in words], namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2 and one line."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; --help lists the options\n")
+
+
+def numbers(option: str, text: str, names: str) -> list[float]:
+    """Return the comma-separated finite numbers of an option, as many as `names` has; ArmError otherwise."""
+    told = f"{option} {text.strip()}"
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ArmError(f"{told}: expected {names}") from error
+    if len(values) != len(names.split(",")):
+        raise ArmError(f"{told}: expected {names}")
+    if not all(map(math.isfinite, values)):
+        raise ArmError(f"{told}: expected finite numbers")
+    return values

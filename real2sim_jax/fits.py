@@ -148,7 +148,9 @@ def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, cons
         skipped = {**skipped, **result.failures}
     fitted = {video: (shown, done[video]) for video, (shown, _) in observed.items() if video in done}
     if not fitted:
-        raise UserError(f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()))}")
+        raise UserError(
+            f"none of {len(skipped)} videos could be fitted; {next(iter(skipped.values()), 'none was given')}"
+        )
     reports = {v: make_report(track, shown, boxes[v], curves.get(v)) for v, (shown, track) in fitted.items()}
     fits = Fits(fitted, dict(skipped), reports)
     _write_overview(out, fits, boxes)

@@ -70,7 +70,8 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
             except UserError as error:
                 found.skipped[name if name not in found.tracks else str(path)] = str(error)
     if not found.tracks:
-        raise UserError(f"none of {len(videos.paths)} videos could be segmented; {next(iter(found.skipped.values()))}")
+        why = next(iter(found.skipped.values()), "none was given")
+        raise UserError(f"none of {len(videos.paths)} videos could be segmented; {why}")
     return found
 
 

@@ -61,6 +61,9 @@ def test_compare_puts_policies_side_by_side(capsys, tmp_path):
     assert any("50.0%" in line for line in lines)
     (better,) = [line for line in lines if "75.0%" in line]
     assert [cell.strip() for cell in better.strip("│").split("│")][-3:] == ["5", "0", "0.062"]
+    for name in ("[/a]", "two\nlines"):
+        save_report(tmp_path / name, benchmark_report(shown < 10))
+        assert run("compare", tmp_path / name) == 0, "a name is no markup"
     assert run("compare", tmp_path) == 2
     assert "found none; run `real2sim benchmark` first" in error_line(capsys)
 
@@ -127,6 +130,11 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("run", "--policy", "none.npz"), "expected a policy file"),
         (("info", "nothing"), "found nothing"),
         (("fit",), "--tracks FOLDER, --video FILE or --action NAME"),
+        (("fit", "--tracks", "none", "--videos", " , "), "expected names separated by commas, got ' , '"),
+        (("train", "--tracks", "none", "--action", "pick_up", "--videos", ","), "expected names separated by commas"),
+        (("info", "two\nlines\x1b[2J"), "two\\nlines\\x1b[2J: expected a file"),
+        (("info", "x" * 5000), "File name too long"),
+        (("segment", "two\nlines.mp4"), "two\\nlines.mp4: expected a video file"),
     ],
 )
 def test_wrong_arguments(capsys, tmp_path, monkeypatch, arguments, says):

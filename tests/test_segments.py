@@ -105,3 +105,8 @@ def test_names_of_folders():
 def test_a_wrong_segmenter_is_named(clip, tmp_path):
     with pytest.raises(UserError, match="expected one of auto, boxes, sam"):
         segment_stage(Videos([clip], "magic"), tmp_path, Console())
+
+
+def test_no_video_at_all_is_an_error_of_one_line(tmp_path):
+    with pytest.raises(UserError, match="none of 0 videos could be segmented; none was given"):
+        segment_stage(Videos([], "boxes"), tmp_path, Console())

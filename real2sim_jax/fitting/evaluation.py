@@ -99,7 +99,9 @@ def evaluate_states(
         except OSError as error:
             refused[name] = f"{path}: {error.strerror or error}"
     if not videos:
-        raise UserError(f"none of {len(refused)} state files could be judged; {next(iter(refused.values()))}")
+        raise UserError(
+            f"none of {len(refused)} state files could be judged; {next(iter(refused.values()), 'none was given')}"
+        )
     return Evaluation(videos, refused)
 
 

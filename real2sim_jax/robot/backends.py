@@ -17,7 +17,7 @@ from real2sim_jax.robot.udp import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
 NOMINAL_START = "0,-0.05,0.15,90,60"
-OBJECT_POSE = "0.5,0,-90"
+OBJECT_POSE = "0.525,0,-90"
 UDP_PORT = 5115
 FRANKA_ANGULAR_RAD_S = 2.5
 """Franka's Cartesian rotation limit."""

@@ -65,7 +65,8 @@ class Chain:
 class TaskFrame:
     """Where the task frame stands in the robot's base frame: the standing object's place and the turn of its axes."""
 
-    x_m: float = 0.5
+    x_m: float = 0.525
+    """Nearer, the elbow is folded to its end where a gripper starts above the object and has to rise."""
     y_m: float = 0.0
     yaw_rad: float = -np.pi / 2
     """With the default the task's y points straight away from the robot; most of the benchmark's ways can be gone."""

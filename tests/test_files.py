@@ -208,7 +208,7 @@ def test_a_header_of_another_type_is_one_line(tmp_path, header):
     files.save(path, make(BoxTrack))
     rewritten(path, header)
     for read in (files.load_header, lambda path: files.load(path, BoxTrack)):
-        with pytest.raises(UserError, match="damaged or foreign|in its header") as caught:
+        with pytest.raises(UserError, match=r"damaged or foreign|in its header") as caught:
             read(path)
         assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(path))
 

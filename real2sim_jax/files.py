@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 2**29
 """Of an unpacked artefact: three masks of the longest video are as large."""
 _HEADER = {"schema": str, "version": int, "parents": dict, "versions": dict}
-Artefact = TypeVar("Artefact", BoxTrack, MaskTrack, CuboidTrack, Demonstration)
+Artefact = TypeVar("Artefact", bound=BoxTrack | MaskTrack | CuboidTrack | Demonstration)
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,30 @@ def _check(path: str | Path, kind: type, arrays: Mapping[str, np.ndarray]) -> No
         check(kind, arrays)
     except ValueError as error:
         raise UserError(f"{path}: {error}; make it again") from error
+
+
+def load_if_same(
+    folder: Path, names: Sequence[str], kind: type[Artefact], made_from: Mapping[str, Any], say: Callable[[str], None]
+) -> Artefact | None:
+    """Return the artefact in the first of a folder's files if it was made from the same, None where it is to be made.
+
+    made_from: entries of its header. The other files belong to it and are there. Where there is one that is damaged,
+    was made from something else or lacks its company, `say` gets the line that tells.
+    """
+    path = folder / names[0]
+    if not path.is_file():
+        return None
+    absent = [name for name in names if not (folder / name).is_file()]
+    try:
+        header = load_header(path)
+        changed = [name for name, value in made_from.items() if header.get(name) != value]
+        if not changed and not absent:
+            return load(path, kind)
+        why = f"{absent[0]} is missing" if absent else f"other {' and '.join(changed)} than now"
+        say(f"made again: {path}: {why}")
+    except UserError as error:
+        say(f"made again: {error}")
+    return None
 
 
 def load_header(path: str | Path) -> dict[str, Any]:

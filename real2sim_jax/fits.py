@@ -11,7 +11,7 @@ import numpy as np
 from real2sim_jax.actions import Action
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import file_hash, load, load_header, plain, save
+from real2sim_jax.files import file_hash, load_if_same, plain, save
 from real2sim_jax.fitting.fit import FitConfig, fit_tracks
 from real2sim_jax.fitting.report import FitReport, make_report, save_report, saved_loss_curve
 from real2sim_jax.perception.annotations import read_tracks
@@ -110,15 +110,12 @@ def fit_stage(source: Source, action: Action | None, out: Path, console: Console
     loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
     fitted again. UserError when no video can be fitted.
     """
-    observed: Observed
-    truth: dict[str, CuboidTrack] = {}
-    if source.clips is None:
-        observed, skipped, truth = read_source(source, action)
-    else:
-        observed, skipped = _read_clips(source.clips, action, out, console)
+    if source.clips is not None:
+        return _fit(*_read_clips(source.clips, action, out, console), out, console)
+    tracks, skipped, truth = read_source(source, action)
     for video, track in truth.items():
         save(out / video / "truth.npz", track)
-    return fit_observed(observed, skipped, out, console)
+    return fit_observed(tracks, skipped, out, console)
 
 
 def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
@@ -126,17 +123,18 @@ def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, cons
 
     UserError when no video can be fitted.
     """
-    config = FitConfig()
     for video, (_, track) in observed.items():
-        if isinstance(track, BoxTrack):
-            save(out / video / "boxes.npz", track)
-        elif not (out / video / "masks.npz").is_file():
-            # Masks of a video file lie there already, with what they were made from.
-            save(out / video / "masks.npz", track)
+        save(out / video / f"{_name(track)}.npz", track)
+    return _fit(observed, skipped, out, console)
+
+
+def _fit(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
+    """Fit tracks whose boxes.npz or masks.npz, with what they were made from, lie in their folders."""
+    config = FitConfig()
     made_from = {v: _made_from(out / v, shown, track, config) for v, (shown, track) in observed.items()}
-    done = {video: track for video in observed if (track := _fresh(out / video, made_from[video]))}
+    done = {video: track for video in observed if (track := _fresh(out / video, made_from[video], console))}
     boxes = {v: boxes_of_masks(t) if isinstance(t, MaskTrack) else t for v, (_, t) in observed.items()}
-    curves = {video: saved_loss_curve(out / video / "quality.json") for video in done}
+    curves = {video: saved_loss_curve(out / video / "quality.json", console.say) for video in done}
     missing = {video: pair for video, pair in observed.items() if video not in done}
     if missing:
         with console.status(f"fitting {len(missing)} videos") as update:
@@ -157,22 +155,17 @@ def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, cons
     return fits
 
 
-def _fresh(folder: Path, made_from: Mapping[str, Any]) -> CuboidTrack | None:
-    path = folder / "track.npz"
-    if not all((folder / name).is_file() for name in ("track.npz", "states.csv", "fit.gif")):
-        return None
-    try:
-        header = load_header(path)
-        same = all(header[name] == value for name, value in made_from.items())
-        return load(path, CuboidTrack) if same else None
-    except (UserError, KeyError):
-        # Damaged, or of another version: to be made again.
-        return None
+def _fresh(folder: Path, made_from: Mapping[str, Any], console: Console) -> CuboidTrack | None:
+    return load_if_same(folder, ("track.npz", "states.csv", "fit.gif"), CuboidTrack, made_from, console.say)
+
+
+def _name(observed: BoxTrack | MaskTrack) -> str:
+    return "masks" if isinstance(observed, MaskTrack) else "boxes"
 
 
 def _made_from(folder: Path, action: Action, observed: BoxTrack | MaskTrack, config: FitConfig) -> dict[str, Any]:
     """What a track depends on, as in its header."""
-    parent = "masks" if isinstance(observed, MaskTrack) else "boxes"
+    parent = _name(observed)
     return {
         "config": {"action": action.name, **plain(config)},
         "parents": {parent: file_hash(folder / f"{parent}.npz")},

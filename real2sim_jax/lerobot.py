@@ -5,10 +5,7 @@ state-of-the-art machine learning for real-world robotics in PyTorch", 2024, htt
 """
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import jax
 import numpy as np
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import plain, versions, write_json, write_text
+from real2sim_jax.files import plain, replacing, versions, write_json, write_text
 from real2sim_jax.perception.video import write_video
 from real2sim_jax.robot.observation import CONTROL_HZ, MAX_OPENING_M
 from real2sim_jax.robot.rotations import conjugate, multiply, rotvec_from_wxyz
@@ -87,7 +84,7 @@ def save_dataset(folder: str | Path, episodes: Sequence[Episode], provenance: Ma
     """
     pyarrow = check_can_save(folder)
     tasks = list(dict.fromkeys(episode.task for episode in episodes))
-    with _new_folder(Path(folder)) as out:
+    with replacing(folder) as out:
         lines: dict[str, list[dict[str, Any]]] = {"episodes": [], "episodes_stats": []}
         first, size = 0, (0, 0)
         for index, episode in enumerate(episodes):
@@ -195,14 +192,3 @@ def _info(episodes: int, frames: int, tasks: int, objects: int, size: tuple[int,
 
 def _feature(kind: str, shape: list[int], names: list[str] | None) -> dict[str, Any]:
     return {"dtype": kind, "shape": shape, "names": names}
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the name of `folder` when the block ends well, and is removed otherwise."""
-    temporary = folder.with_name(f".{os.getpid()}.{folder.name}")
-    try:
-        yield temporary
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from real2sim_jax.console import Console
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import file_hash, load, load_header, plain, read_json, save, write_json
+from real2sim_jax.files import file_hash, load_if_same, plain, read_json, save, write_json
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
 from real2sim_jax.perception.prompts import NOTHING, Told, check_told
@@ -64,8 +64,11 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
                 if name in found.tracks:
                     raise UserError(f"another video is called {name} too; rename one")
                 progress = lambda share, text, n=number, v=name: report(n + share, f"{v}: {text}")  # noqa: E731
-                found.tracks[name], found.summaries[name] = _segment(
-                    path, out / name, segmenter, videos.told, settings, progress
+                check_is_file(path)
+                made_from = {"config": settings, "parents": {"video": file_hash(path)}}
+                kept = _kept(out / name, made_from, console)
+                found.tracks[name], found.summaries[name] = kept or _segment(
+                    path, out / name, segmenter, videos.told, made_from, progress
                 )
             except UserError as error:
                 found.skipped[name if name not in found.tracks else str(path)] = str(error)
@@ -82,13 +85,8 @@ def video_id(path: Path) -> str:
 
 
 def _segment(
-    path: Path, folder: Path, segmenter: Segmenter, told: Told, settings: Any, progress: Progress
+    path: Path, folder: Path, segmenter: Segmenter, told: Told, made_from: Any, progress: Progress
 ) -> tuple[MaskTrack, dict[str, Any]]:
-    check_is_file(path)
-    made_from = {"config": settings, "parents": {"video": file_hash(path)}}
-    kept = _kept(folder, made_from)
-    if kept is not None:
-        return kept
     progress(0.0, "reading")
     video = read_video(path)
     check_told(told, len(video.frames), video.source_size)
@@ -120,15 +118,24 @@ def _settings(videos: Videos) -> dict[str, Any]:
     return settings | used | ({"contacts": videos.told.contacts} if videos.told.contacts else {})
 
 
-def _kept(folder: Path, made_from: dict[str, Any]) -> tuple[MaskTrack, dict[str, Any]] | None:
-    """The masks of an earlier run with the same video and settings, None where there are none."""
-    names = "masks.npz", "masks.json", "masks.mp4"
-    if not all((folder / name).is_file() for name in names):
+def _kept(folder: Path, made_from: dict[str, Any], console: Console) -> tuple[MaskTrack, dict[str, Any]] | None:
+    """The masks of an earlier run with the same video and settings, None where there are none: a line says why."""
+    track = load_if_same(folder, ("masks.npz", "masks.json", "masks.mp4"), MaskTrack, made_from, console.say)
+    if track is None:
         return None
     try:
-        header = load_header(folder / "masks.npz")
-        same = all(header[name] == value for name, value in made_from.items())
-        return (load(folder / "masks.npz", MaskTrack), read_json(folder / "masks.json")) if same else None
-    except (UserError, KeyError):
-        # Damaged, or of another version: to be made again.
+        return track, _read_summary(folder / "masks.json", len(track.valid))
+    except UserError as error:
+        console.say(f"made again: {error}")
         return None
+
+
+def _read_summary(path: Path, frames: int) -> dict[str, Any]:
+    """What masks.json says; UserError where it is damaged or of another number of frames."""
+    summary = read_json(path)
+    if not isinstance(summary, dict) or not isinstance(summary.get("why"), list):
+        raise UserError(f"{path}: expected what `segment` wrote, got other JSON")
+    for name in ("phases", "touching", "confidence"):
+        if not isinstance(summary.get(name), list) or len(summary[name]) != frames:
+            raise UserError(f"{path}: expected {name} of {frames} frames")
+    return summary

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_columns, write_csv
+from real2sim_jax.files import checked, read_columns, write_csv
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.robot.rotations import (
     azimuth_elevation_from_wxyz,
@@ -18,7 +18,7 @@ from real2sim_jax.robot.rotations import (
     wxyz_from_azimuth_elevation,
     wxyz_from_rotvec,
 )
-from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack
+from real2sim_jax.types import ANCHOR, FAR_M, HAND, MOVED, CuboidTrack
 
 AXES = ("x", "y", "z")
 CAMERA_COLUMNS = ("cdis", "cazi", "cele")
@@ -61,13 +61,9 @@ def read_states(path: str | Path, *, dt: float = 1.0 / 12.0, published_camera: b
 
     A touch of -1 (unknown) reads as not touching. Sizes that vary over time are averaged. All frames act.
     published_camera: the file's camera azimuth lacks its range factor of 45 deg, as the published ones do.
-    UserError when a column is missing or a value is not a finite number.
+    UserError when a column is missing or a value is not a finite number or larger than anything that is filmed.
     """
-    columns = read_columns(path, column_names(1))
-    objects = 2 if "o1posx" in columns else 1
-    missing = [name for name in column_names(objects) if name not in columns]
-    if missing:
-        raise UserError(f"{path}: column {missing[0]!r} is missing; expected the {objects}-object layout")
+    columns, objects = _read_columns(path)
     bodies = _bodies_in_file(objects)
     frames = len(columns["touch"])
     half_extents = np.empty((objects + 1, 3), np.float32)
@@ -82,7 +78,7 @@ def read_states(path: str | Path, *, dt: float = 1.0 / 12.0, published_camera: b
     azimuth = columns["cazi"][0] * (PUBLISHED_AZIMUTH_RANGE_RAD if published_camera else 1.0)
     camera = look_at_camera(columns["cdis"][0], azimuth, columns["cele"][0], np.asarray(IMAGE_SIZE_PX))
     everywhere = np.ones(frames, bool)
-    return CuboidTrack(
+    track = CuboidTrack(
         half_extents=half_extents,
         position=position.astype(np.float32),
         wxyz=wxyz.astype(np.float32),
@@ -93,6 +89,22 @@ def read_states(path: str | Path, *, dt: float = 1.0 / 12.0, published_camera: b
         camera=camera,
         quality={},
     )
+    checked(path, track)
+    return track
+
+
+def _read_columns(path: str | Path) -> tuple[dict[str, np.ndarray], int]:
+    """The columns of a state file by name, and its number of objects."""
+    columns = read_columns(path, column_names(1))
+    objects = 2 if any(name.startswith("o1") for name in columns) else 1
+    for name in column_names(objects):
+        if name not in columns:
+            raise UserError(f"{path}: column {name!r} is missing; expected the {objects}-object layout")
+        largest = np.abs(columns[name]).max()
+        # Before anything is made of it: what comes out would be infinite.
+        if largest > FAR_M:
+            raise UserError(f"{path}: column {name!r} reaches {largest:g}, expected metres and radians up to {FAR_M:g}")
+    return columns, objects
 
 
 def _bodies_in_file(objects: int) -> tuple[int, ...]:

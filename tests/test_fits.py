@@ -1,6 +1,7 @@
 """The fit stage: what it leaves in its folder, and that no track, however absurd, costs the others."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,10 +12,10 @@ from real2sim_jax.actions import ACTIONS
 from real2sim_jax.cli import main
 from real2sim_jax.console import Console
 from real2sim_jax.files import load
-from real2sim_jax.fits import Source, fit_stage
+from real2sim_jax.fits import Source, fit_observed, fit_stage
 from real2sim_jax.fitting.fit import FitConfig
-from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.types import CuboidTrack
+from real2sim_jax.perception.synthetic import observe_masks, synthetic_scenes, synthetic_tracks
+from real2sim_jax.types import CuboidTrack, MaskTrack
 
 pytestmark = pytest.mark.long
 
@@ -148,7 +149,23 @@ def test_evaluate_states_reads_the_folder_with_the_actions_of_the_fit(batch, cap
     }
 
 
-def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path, monkeypatch):
+def test_masks_that_have_changed_are_fitted_again_and_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fits, "FitConfig", lambda: replace(QUICK, mask_steps=4))
+    action, masks = ACTIONS["push_left_to_right"], []
+    for seed in range(2):
+        scene = synthetic_scenes(action, 1, seed)[0]
+        masks.append(observe_masks(scene, width=64))
+    for number, (seen, says) in enumerate([(masks[0], None), (masks[0], None), (masks[1], "other parents than now")]):
+        found = fit_observed({"7": (action, seen)}, {}, tmp_path, Console())
+        saved = load(tmp_path / "7" / "masks.npz", MaskTrack)
+        np.testing.assert_allclose(saved.masks, seen.masks, atol=1 / 255)
+        assert len(found.tracks["7"][1].valid) == len(seen.valid)
+        shown = capsys.readouterr().out
+        assert ("fitting 1 videos" in shown) == (number != 1)
+        assert says in shown if says else "made again" not in shown
+
+
+def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path, monkeypatch, capsys):
     tracks, asked = tmp_path / "tracks", []
     written(tracks, {"7": ("push_left_to_right", plain("push_left_to_right"))})
     monkeypatch.setattr(fits, "FitConfig", lambda: QUICK)
@@ -161,7 +178,9 @@ def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path,
     assert fit_stage(Source(tracks), None, tmp_path / "out", Console()).reports["7"].broken_rules == ["hand side"]
     assert asked == [["7"], ["7"]]
     (tmp_path / "out" / "7" / "quality.json").write_text("damaged")
+    assert "other config than now" in (shown := capsys.readouterr().out) and shown.count("made again") == 1
     fit_stage(Source(tracks), None, tmp_path / "out", Console())
+    assert "the loss curve is lost" in capsys.readouterr().out
     assert len(asked) == 2 and json.loads((tmp_path / "out" / "7" / "quality.json").read_text())["iou"]
 
 

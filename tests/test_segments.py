@@ -54,16 +54,30 @@ def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
     assert load_header(folder / "masks.npz")["parents"]["video"]
 
 
-def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monkeypatch):
+def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monkeypatch, capsys):
     asked, real = [], segments.segmenter_named("boxes")
     monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: lambda *a: asked.append(name) or real(*a))
     again = segment_stage(Videos([clip], "boxes", read_told([BOX])), segmented, Console())
-    assert not asked and list(again.tracks) == ["my_push"]
+    assert not asked and list(again.tracks) == ["my_push"] and "made again" not in capsys.readouterr().out
+
+    def made_again(path, *prompts, says):
+        before = len(asked)
+        segment_stage(Videos([path], "boxes", read_told(prompts)), segmented, Console())
+        assert len(asked) == before + 1 and says in capsys.readouterr().out
+
     (segmented / "my_push" / "masks.npz").write_bytes(b"damaged")
-    segment_stage(Videos([clip], "boxes", read_told([BOX])), segmented, Console())
-    assert asked == ["boxes"]
-    segment_stage(Videos([clip], "boxes", read_told(["moved=75,100,124,140@0"])), segmented, Console())
-    assert len(asked) == 2
+    made_again(clip, BOX, says="made again: " + str(segmented / "my_push" / "masks.npz") + ": damaged")
+    (segmented / "my_push" / "masks.json").write_text("[]")
+    made_again(clip, BOX, says="masks.json: expected what `segment` wrote")
+    (segmented / "my_push" / "masks.mp4").unlink()
+    made_again(clip, BOX, says="masks.mp4 is missing")
+    made_again(clip, "moved=75,100,124,140@0", says="other config than now")
+    made_again(clip, "moved=75,100,124,140@0", "contact=3-9", says="other config than now")
+    (segmented / "longer").mkdir()
+    frames = scenes.push(frames=30, pace=0.55).frames
+    another = write_clip(segmented / "longer" / "my push.mp4", frames, rate=12)
+    made_again(another, "moved=75,100,124,140@0", "contact=3-9", says="other parents than now")
+    assert len(load(segmented / "my_push" / "masks.npz", MaskTrack).valid) == 30
 
 
 def test_a_bad_video_costs_one_line_and_the_others_go_on(clip, segmented, tmp_path, monkeypatch):

@@ -57,3 +57,27 @@ def test_wrong_files(tmp_path):
     (tmp_path / "2.csv").write_text(",".join(column_names(1)) + "\n" + ",".join(["x"] * 18) + "\n")
     with pytest.raises(UserError, match="finite number"):
         read_states(tmp_path / "2.csv")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", ["1e308", "-1e308", "1e39", "2000"])
+@pytest.mark.parametrize("column", column_names(2)[:-1])
+def test_numbers_beyond_everything_filmed_are_refused(tmp_path, column, number):
+    path = tmp_path / "1.csv"
+    write_states(path, synthetic_scenes(ACTIONS["put_onto"], 1, 0)[0])
+    header, first, *others = path.read_text().splitlines()
+    cells = first.split(",")
+    cells[header.split(",").index(column)] = number
+    path.write_text("\n".join([header, ",".join(cells), *others]))
+    with pytest.raises(UserError, match=f"column '{column}' reaches"):
+        read_states(path)
+
+
+def test_negative_sizes_and_half_an_object_are_refused(tmp_path):
+    path, truth = tmp_path / "1.csv", synthetic_scenes(ACTIONS["put_onto"], 1, 0)[0]
+    write_states(path, truth.replace(half_extents=-np.asarray(truth.half_extents)))
+    with pytest.raises(UserError, match="half_extents reaches from -"):
+        read_states(path)
+    path.write_text(path.read_text().replace("o1posx", "another"))
+    with pytest.raises(UserError, match="'o1posx' is missing"):
+        read_states(path)

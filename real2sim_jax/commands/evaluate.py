@@ -69,3 +69,6 @@ def show_evaluation(console: Any, found: Any) -> None:
         console.say("median IoU with the boxes: " + ", ".join(f"{body} {value:.2f}" for body, value in medians.items()))
     for video, reason in found.refused.items():
         console.say(f"not judged {video}: {reason}")
+    for video, lines in found.notes.items():
+        for line in lines:
+            console.say(f"{video}: {line}" if video else line)

@@ -81,6 +81,8 @@ class Replays:
 
     rows: dict[str, Row] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """As of an `Evaluation`."""
 
     def table(self) -> dict[str, tuple[int, int, int]]:
         """Replays that succeed, fits that show the action, and videos, by action and under "all"."""
@@ -99,6 +101,7 @@ class Replays:
             "table": {name: dict(zip(names, row, strict=True)) for name, row in self.table().items()},
             "videos": {video: _plain(row) for video, row in self.rows.items()},
             "refused": self.refused,
+            "notes": self.notes,
         }
 
 
@@ -113,6 +116,7 @@ def replay_all(options: Replay, replays: Replays, console: Any) -> None:
         raise UserError(f"{options.states}: no states of video {missing[0]}; expected ids of its files or folders")
     chosen = [video for video in judged.videos if wanted is None or video in wanted]
     replays.refused |= {v: why for v, why in judged.refused.items() if wanted is None or v in wanted}
+    replays.notes |= {v: lines for v, lines in judged.notes.items() if wanted is None or v in wanted}
     with nullcontext() if console is None else console.status(f"replaying {len(chosen)} videos") as update:
         for number, video in enumerate(chosen):
             if update is not None and number % 5 == 0:
@@ -154,23 +158,22 @@ def _file_of(folder: Path, video: str) -> Path:
 def read_track(path: Path) -> Any:
     """Return the track.npz beside a state file or, where there is no good one, the states.
 
-    A touch that is not known is taken as one where the tip is inside the moved object or less than 1 cm from it.
+    A touch that is not known is taken as one where the tip is inside the moved object or less than 1 cm from it. That
+    a track beside them is not good is among the notes of `evaluate_states`.
     """
     import numpy as np
 
-    from real2sim_jax.files import load, read_columns
+    from real2sim_jax.files import read_columns
+    from real2sim_jax.fitting.evaluation import beside
     from real2sim_jax.geometry.cuboids import signed_distance
     from real2sim_jax.states_csv import read_states
     from real2sim_jax.types import HAND, MOVED, CuboidTrack
 
     states = read_states(path)
-    if path.stem == "states" and path.with_name("track.npz").is_file():
-        try:
-            track = load(path.with_name("track.npz"), CuboidTrack)
-            if np.shape(track.position) == np.shape(states.position):
-                return track
-        except UserError:
-            pass
+    if path.stem == "states":
+        track = beside(path.with_name("track.npz"), CuboidTrack, np.shape(states.position)[:2], [])
+        if track is not None:
+            return track
     unknown = read_columns(path, ["touch"])["touch"] < 0.0
     tip, moved = np.asarray(states.position)[:, HAND], np.asarray(states.position)[:, MOVED]
     apart = signed_distance(tip, states.half_extents[MOVED], moved, np.asarray(states.wxyz)[:, MOVED])
@@ -192,6 +195,9 @@ def show_replays(console: Any, replays: Replays) -> None:
     console.say("off by: the largest distance of the simulated from the fitted object, from the first touch on")
     for video, reason in replays.refused.items():
         console.say(f"not replayed {video}: {reason}")
+    for video, lines in replays.notes.items():
+        for line in lines:
+            console.say(f"{video}: {line}" if video else line)
 
 
 def _cells(video: str, row: Row) -> tuple[str, ...]:

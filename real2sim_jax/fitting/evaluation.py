@@ -1,13 +1,11 @@
 """A folder of state files, ours or another system's, judged video by video: success rules, plausibility, agreement."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import jax
 import numpy as np
 
 from real2sim_jax.actions import ACTIONS, Action, action_named
@@ -42,6 +40,8 @@ class Evaluation:
     videos: dict[str, Judgement]
     refused: dict[str, str]
     """Why a video was not judged."""
+    notes: dict[str, list[str]]
+    """What lies beside a video's states and was not used, and why; under "" what belongs to no video."""
 
     def table(self) -> dict[str, tuple[int, int, int, int]]:
         """Successes, videos and the published system's successes and videos, by action, and their sums under "all"."""
@@ -72,6 +72,7 @@ class Evaluation:
             "iou_medians": self.iou_medians(),
             "videos": {video: _plain(judged) for video, judged in self.videos.items()},
             "refused": self.refused,
+            "notes": self.notes,
         }
 
 
@@ -87,13 +88,14 @@ def evaluate_states(
     known = {row["video_id"]: row["action"] for row in read_csv(actions, ["video_id", "action"])} if actions else {}
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: expected a folder of state files (ID.csv or ID/states.csv), found none")
-    files = list(_state_files(Path(folder), known))
+    files, others = _state_files(Path(folder), known)
     if not files:
         raise UserError(f"{folder}: expected state files (ID.csv or ID/states.csv), found none")
-    videos, refused = {}, {}
+    videos, refused, notes = {}, {}, {"": _left_out(files, others, known)}
     for name, path in _named(files, Path(folder)).items():
+        notes[name] = []
         try:
-            videos[name] = _judge(path, _action_of(path, known), published_camera)
+            videos[name] = _judge(path, _action_of(path, known, notes[name]), published_camera, notes[name])
         except UserError as error:
             refused[name] = str(error)
         except OSError as error:
@@ -102,14 +104,30 @@ def evaluate_states(
         raise UserError(
             f"none of {len(refused)} state files could be judged; {next(iter(refused.values()), 'none was given')}"
         )
-    return Evaluation(videos, refused)
+    return Evaluation(videos, refused, {video: lines for video, lines in notes.items() if lines})
 
 
-def _state_files(folder: Path, known: dict[str, str]) -> Iterator[Path]:
-    """State files may be damaged, so a name is enough; one of any other name must begin like a state file."""
+def _state_files(folder: Path, known: dict[str, str]) -> tuple[list[Path], list[Path]]:
+    """State files below a folder, and other CSV files.
+
+    State files may be damaged, so a name is enough; one of any other name must begin like a state file.
+    """
+    files, others = [], []
     for path in sorted(folder.rglob("*.csv")):
-        if path.stem == "states" or path.stem.isdigit() or path.stem in known or _begins_with_a_camera(path):
-            yield path
+        is_named = path.stem == "states" or path.stem.isdigit() or path.stem in known
+        (files if is_named or _begins_with_a_camera(path) else others).append(path)
+    return files, others
+
+
+def _left_out(files: list[Path], others: list[Path], known: dict[str, str]) -> list[str]:
+    """A line for each: CSV files that hold no states, and listed videos that have none."""
+    absent = sorted(known.keys() - {_id(path) for path in files})
+    found = {"hold no states": [str(path) for path in others], "are listed and have no states": absent}
+    return [f"{len(names)} {text}: {_some(names)}" for text, names in found.items() if names]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _begins_with_a_camera(path: Path) -> bool:
@@ -130,33 +148,35 @@ def _named(files: list[Path], folder: Path) -> dict[str, Path]:
     return {_id(p) if count[_id(p)] == 1 else str(p.relative_to(folder)): p for p in files}
 
 
-def _action_of(path: Path, known: dict[str, str]) -> Action:
+def _action_of(path: Path, known: dict[str, str], notes: list[str]) -> Action:
     video, beside = _id(path), path.with_name("quality.json")
     folders = (part for part in reversed(path.resolve().parts[:-1]) if part in ACTIONS)
-    name = known.get(video) or _noted_action(beside) or next(folders, None)
+    name = known.get(video) or _noted_action(beside, notes) or next(folders, None)
     if name is None:
         raise UserError(f"{path}: the action of video {video} is not known; list it in a CSV (video_id, action)")
     return action_named(name.strip())
 
 
-def _noted_action(path: Path) -> str | None:
+def _noted_action(path: Path, notes: list[str]) -> str | None:
+    if not path.is_file():
+        return None
     try:
         content = read_json(path)
-    except UserError:
+    except UserError as error:
+        notes.append(f"not used: {error}")
         return None
     name = content.get("action") if isinstance(content, dict) else None
-    return name if isinstance(name, str) else None
+    if not isinstance(name, str):
+        notes.append(f"not used: {path} names no action")
+        return None
+    return name
 
 
-def _judge(path: Path, action: Action, published_camera: bool) -> Judgement:
-    # Numbers beyond float32 turn into infinities and are refused below.
-    with np.errstate(over="ignore"):
-        track = read_states(path, published_camera=published_camera)
-    if not all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(track)):
-        raise UserError(f"{path}: expected lengths of metres, got numbers too large to reckon with")
+def _judge(path: Path, action: Action, published_camera: bool, notes: list[str]) -> Judgement:
+    track = read_states(path, published_camera=published_camera)
     if action.has_anchor and track.position.shape[1] <= ANCHOR:
         raise UserError(f"{path}: expected two objects for {action.name}, got one; check the video's action")
-    track, seen, iou = _with_what_lies_beside(track, path)
+    track, seen, iou = _with_what_lies_beside(track, path, notes)
     unknown = read_columns(path, ["touch"])["touch"] < 0.0
     track = track.replace(touching=np.asarray(track.touching) | unknown)  # type: ignore[attr-defined]
     return judge(track, action, seen, iou)
@@ -171,24 +191,38 @@ def judge(track: CuboidTrack, action: Action, seen: np.ndarray, iou: dict[str, f
     )
 
 
-def _with_what_lies_beside(track: CuboidTrack, path: Path) -> tuple[CuboidTrack, np.ndarray, dict[str, float]]:
+def _with_what_lies_beside(
+    track: CuboidTrack, path: Path, notes: list[str]
+) -> tuple[CuboidTrack, np.ndarray, dict[str, float]]:
     """Return the track at its own rate, seen (T, B) bool and IoU by body: without files of ours 12 Hz, all, none."""
     seen, iou = np.ones(np.asarray(track.position).shape[:2], bool), {}
-    ours = _loaded(path.with_name("track.npz"), CuboidTrack)
-    if ours is not None and np.asarray(ours.position).shape[:2] == seen.shape:
+    ours = beside(path.with_name("track.npz"), CuboidTrack, seen.shape, notes)
+    if ours is not None:
         track = track.replace(dt=np.float32(ours.dt))  # type: ignore[attr-defined]
         iou = {b: float(ours.quality[f"iou_{b}"]) for b in BODY_NAMES.values() if f"iou_{b}" in ours.quality}
-        boxes = _loaded(path.with_name("boxes.npz"), BoxTrack)
-        if boxes is not None and np.asarray(boxes.seen).shape == seen.shape and np.asarray(boxes.seen)[:, MOVED].any():
+        boxes = beside(path.with_name("boxes.npz"), BoxTrack, seen.shape, notes)
+        if boxes is not None and np.asarray(boxes.seen)[:, MOVED].any():
             seen = np.asarray(boxes.seen, bool)
     return track, seen, iou
 
 
-def _loaded(path: Path, kind: Any) -> Any:
-    try:
-        return load(path, kind)
-    except UserError:
+def beside(path: Path, kind: Any, shape: tuple[int, ...], notes: list[str]) -> Any:
+    """Return what lies beside states of `shape` frames and bodies, None where there is nothing good.
+
+    notes: gets a line where there is something damaged or of another shape.
+    """
+    if not path.is_file():
         return None
+    try:
+        found = load(path, kind)
+    except UserError as error:
+        notes.append(f"not used: {error}")
+        return None
+    own = np.shape(found.position if kind is CuboidTrack else found.boxes)[:2]
+    if own != shape:
+        notes.append(f"not used: {path}: (frames, bodies) are {own} there and {shape} in the states")
+        return None
+    return found
 
 
 def _plain(judged: Judgement) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 
-import jax
 import numpy as np
 
 from real2sim_jax.actions import Action
@@ -21,7 +20,7 @@ from real2sim_jax.fitting.prepare import BODIES, pad_track, padded_length, rules
 from real2sim_jax.fitting.quality import describe
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.settings import Checked, Count, Length, Range
-from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, unstack
+from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, check, flatten, unstack
 
 Rate = Annotated[float, Range(0, 1, above=True)]
 Steps = Annotated[int, Range(0, 1_000_000)]
@@ -89,11 +88,12 @@ def fit_tracks(
     for (name, (action, observed)), result in zip(boxes.items(), results, strict=True):
         scene = describe(scene_of(result, config), result.observed)
         track = trim(scene, action.bodies, len(observed.valid))
-        if _finite(track):
-            fitted[name] = track
-            curves[name] = _curve(result, config)
-        else:
-            failures[name] = "the fit diverged: numbers that are not finite; check the boxes of this video"
+        try:
+            check(CuboidTrack, flatten(track))
+        except ValueError as error:
+            failures[name] = f"the fit diverged ({error}); check the boxes of this video"
+            continue
+        fitted[name], curves[name] = track, _curve(result, config)
     return FitResult(fitted, failures, curves)
 
 
@@ -178,7 +178,3 @@ def _best(problems: list[Problem], kept: int) -> list[Problem]:
 def _rank(problem: Problem) -> float:
     """A diverged start never wins."""
     return float(problem.loss) if np.isfinite(problem.loss) else np.inf
-
-
-def _finite(track: CuboidTrack) -> bool:
-    return all(np.isfinite(np.asarray(leaf, float)).all() for leaf in jax.tree.leaves(track))

@@ -121,8 +121,12 @@ def loss_terms(
 
 
 def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
-    """Return the total loss ()."""
-    return sum((weight * terms[name] for name, weight in asdict(weights).items() if name in terms), jnp.zeros(()))
+    """Return the total loss (); the term `masks` may be absent. ValueError names a term or weight without the other."""
+    known = asdict(weights)
+    alone = (terms.keys() ^ known.keys()) - ({"masks"} - terms.keys())
+    if alone:
+        raise ValueError(f"expected a weight for each term of the loss and a term for each weight, got {sorted(alone)}")
+    return sum((weight * terms[name] for name, weight in known.items() if name in terms), jnp.zeros(()))
 
 
 def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, s: Scales) -> Array:

@@ -1,5 +1,6 @@
 """What a user wants to know of a fit without looking at it: one small JSON file beside each track."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +59,15 @@ def save_report(path: str | Path, report: FitReport) -> None:
     write_json(path, report)
 
 
-def saved_loss_curve(path: str | Path) -> np.ndarray:
-    """Return the loss curve (N, 2) of a quality.json, empty when there is no such file or it holds none."""
+def saved_loss_curve(path: str | Path, say: Callable[[str], None]) -> np.ndarray:
+    """Return the loss curve (N, 2) of a quality.json, empty where it holds none: then `say` gets a line."""
     try:
-        curve = np.asarray(read_json(path)["loss_curve"], float)
-    except (UserError, KeyError, TypeError, ValueError):
-        return np.zeros((0, 2))
-    return curve if curve.ndim == 2 and curve.shape[1] == 2 else np.zeros((0, 2))
+        curve = np.asarray(read_json(path)["loss_curve"], float).reshape(-1, 2)
+        if np.isfinite(curve).all():
+            return curve
+        say(f"{path}: its loss curve is not finite and is lost")
+    except UserError as error:
+        say(f"the loss curve is lost: {error}")
+    except (KeyError, TypeError, ValueError):
+        say(f"{path}: its loss curve is missing or damaged and is lost")
+    return np.zeros((0, 2))

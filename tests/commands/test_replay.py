@@ -105,6 +105,13 @@ def test_a_touch_that_is_not_known_is_where_the_tip_is_at_the_object(tmp_path):
     assert touching[np.asarray(truth.touching)].all() and not touching[apart > 0.15].any()
 
 
-def test_a_damaged_track_beside_good_states_does_not_matter(states):
+def test_a_damaged_track_beside_good_states_is_named_and_does_not_matter(states, capsys):
     (states / "pick_up" / "1" / "track.npz").write_bytes(b"no")
     assert len(read_track(states / "pick_up" / "1" / "states.csv").touching) > 10
+    arguments = ("--states", states, "--actions", states / "actions.csv", "--videos", "1")
+    assert run("replay", *arguments) == 0
+    assert "1: not used:" in (shown := capsys.readouterr().out) and "track.npz: damaged" in shown
+    assert run("replay", *arguments, "--json") == 0
+    assert "track.npz: damaged" in json.loads(capsys.readouterr().out)["notes"]["1"][0]
+    assert run("evaluate-states", states, "--actions", states / "actions.csv") == 0
+    assert "1: not used:" in (shown := capsys.readouterr().out) and "track.npz: damaged" in shown

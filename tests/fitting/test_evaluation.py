@@ -67,7 +67,7 @@ def test_a_bad_file_costs_one_line_and_no_other_video(tmp_path, scenes):
     found = evaluate_states(tmp_path)
     assert list(found.videos) == ["1"] and set(found.refused) == set("2345678")
     assert all("\n" not in reason for reason in found.refused.values())
-    says = {"2": "binary", "3": "empty", "4": "line 4", "5": "too large", "6": "values", "7": "action", "8": "two"}
+    says = {"2": "binary", "3": "empty", "4": "line 4", "5": "reaches 1e+300", "6": "values", "7": "action", "8": "two"}
     assert all(text in found.refused[video] for video, text in says.items())
 
 
@@ -114,10 +114,32 @@ def test_our_own_fits_bring_their_agreement_and_their_rate(tmp_path, scenes):
         save(folder / "track.npz", describe(track, observed))
         save(folder / "boxes.npz", observed)
     (tmp_path / "pick_up" / "1" / "boxes.npz").write_bytes(b"damaged")
+    (tmp_path / "pick_up" / "2" / "quality.json").write_text("{")
     found = evaluate_states(tmp_path)
     once, twice = (found.videos[video].measures["acceleration_m_s2"] for video in ("1", "2"))
     assert twice == pytest.approx(4.0 * once, rel=1e-3)
     assert set(found.iou_medians()) == {"hand", "moved"}
+    assert set(found.notes) == {"1", "2"} and found.as_json()["notes"] == found.notes
+    assert "boxes.npz: damaged" in found.notes["1"][0] and "quality.json: expected JSON" in found.notes["2"][0]
+
+
+def test_what_is_damaged_stale_or_left_out_is_named(tmp_path, scenes):
+    _, truth = scenes["pick_up"]
+    for video in ("1", "2", "3", "4"):
+        write_states(tmp_path / "pick_up" / video / "states.csv", truth)
+    (tmp_path / "pick_up" / "1" / "track.npz").write_bytes(b"damaged")
+    save(tmp_path / "pick_up" / "2" / "track.npz", scenes["put_behind"][1])
+    write_json(tmp_path / "pick_up" / "3" / "quality.json", ["pick_up"])
+    (tmp_path / "metrics.csv").write_text("steps,loss\n1,2\n")
+    (tmp_path / "names.txt").write_text("video_id,action\n1,pick_up\n77,pick_up\n")
+    found = evaluate_states(tmp_path, tmp_path / "names.txt")
+    assert set(found.videos) == {"1", "2", "3", "4"}
+    says = {"1": "track.npz: damaged", "2": "frames, bodies", "3": "names no action"}
+    assert set(found.notes) == {*says, ""}
+    assert all(len(found.notes[video]) == 1 and text in found.notes[video][0] for video, text in says.items())
+    first, second = found.notes[""]
+    assert first.startswith("1 hold no states:") and "metrics.csv" in first
+    assert second == "1 are listed and have no states: 77"
 
 
 def test_two_files_of_one_id_are_both_judged(tmp_path, scenes):

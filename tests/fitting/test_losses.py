@@ -138,6 +138,16 @@ def test_every_weight_has_its_term(scene):
     assert unseen["boxes"] == 0.0 and np.isfinite(weighted_sum(unseen, Weights()))
 
 
+def test_a_term_without_weight_and_a_weight_without_term_are_named():
+    terms = dict.fromkeys(set(vars(Weights())) - {"masks"}, jnp.ones(()))
+    expected = sum(vars(Weights()).values()) - Weights().masks
+    np.testing.assert_allclose(weighted_sum(terms, Weights()), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"\['colour'\]"):
+        weighted_sum({**terms, "colour": jnp.ones(())}, Weights())
+    with pytest.raises(ValueError, match=r"\['boxes'\]"):
+        weighted_sum({name: value for name, value in terms.items() if name != "boxes"}, Weights())
+
+
 def test_huber_by_hand():
     np.testing.assert_allclose(huber(jnp.asarray([0.0, 1.0, -3.0, 5.0]), 3.0), [0.0, 1.0, 9.0, 21.0])
 

@@ -62,8 +62,9 @@ def main() -> int:
             if options.find:
                 propose(policy, starts, options.rows)
             else:
-                frame = frame_of(name)
-                write_json(options.out / f"{name}.json", compare(policy, starts, frame, options) | provenance(options))
+                x, yaw = OBJECT_POSES.get(name, (0.5, -90.0))
+                found = compare(policy, starts, TaskFrame(x, 0.0, float(np.deg2rad(yaw))), options)
+                write_json(options.out / f"{name}.json", found | provenance(options))
                 print_table(options.out)
     except (UserError, ArmError, PolicyError) as error:
         print(error, file=sys.stderr)
@@ -83,27 +84,21 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def frame_of(action: str) -> TaskFrame:
-    if action not in OBJECT_POSES:
-        return TaskFrame()
-    x, yaw = OBJECT_POSES[action]
-    return TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
-
-
 def provenance(options: argparse.Namespace) -> dict[str, Any]:
     return {"spec": Path(options.spec).stem, "seed": options.seed, "versions": versions()}
 
 
 def compare(policy: Policy, starts: StartState, frame: TaskFrame, options: argparse.Namespace) -> dict[str, Any]:
     """Return what came of the first rows: what the arm reaches, and successes of all three."""
-    action, panda = action_named(policy.action), Setup("mujoco-panda", frame, panda_limits())
+    action, place = action_named(policy.action), (frame.x_m, frame.y_m, frame.yaw_rad)
+    panda = Setup("mujoco-panda", place, panda_limits())
     with Console().status(f"{policy.action}: reach") as show:
         arms, poses = reached_by(policy, action, starts, panda, options.rows)
         chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[list(arms)], starts)
         show(f"{policy.action}: free gripper")
         env = ManipulationEnv(action, None, make_physics("batch", action.bodies - 1))
         success = {"benchmark": make_rollout(env)(policy, chosen)[1]}
-        free = Setup("mujoco-gripper", frame, Limits())
+        free = Setup("mujoco-gripper", place, Limits())
         played = [play(policy, make_arm(policy, action, row_of(starts, i), free), free.limits) for i in arms]
         success["mujoco-gripper"] = judge_all(action, played)
         show(f"{policy.action}: arm")

@@ -10,8 +10,8 @@ from real2sim_jax.actions import Action
 from real2sim_jax.arms.world import GripperArm, PandaArm, WorldArm, pose_at
 from real2sim_jax.benchmark.success import Success, judge
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.joints import check_reach
-from real2sim_jax.robot.kinematics import WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.robot.joints import reach_at
+from real2sim_jax.robot.kinematics import WIDE_GRIPPER_M
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.observation import EPISODE_S
 from real2sim_jax.robot.policy import Policy
@@ -26,7 +26,8 @@ class Setup:
     """Where and how a simulated robot works."""
 
     robot: str = "mujoco-gripper"
-    frame: TaskFrame = field(default_factory=TaskFrame)
+    object_pose: tuple[float, float, float | None] = (0.5, 0.0, None)
+    """Where an arm's task frame stands in its base frame: x and y in m, yaw in rad or free."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -39,8 +40,8 @@ def make_arm(policy: Policy, action: Action, start: StartState, setup: Setup) ->
     """Return the robot at a start; ArmError where the arm cannot reach it or cannot go the policy's way."""
     if setup.robot == "mujoco-gripper":
         return GripperArm(action, start, policy.dt)
-    reach = check_reach(policy, pose_at(start), setup.frame, setup.limits, WIDE_GRIPPER_M)
-    return PandaArm(action, start, policy.dt, setup.frame, reach.chain, reach.q, setup.limits.joints)
+    frame, reach = reach_at(policy, pose_at(start), setup.object_pose, setup.limits, WIDE_GRIPPER_M)
+    return PandaArm(action, start, policy.dt, frame, reach.chain, reach.q, setup.limits.joints)
 
 
 def play(policy: Policy, arm: WorldArm, limits: Limits) -> Trajectory:

@@ -13,9 +13,8 @@ from real2sim_jax.arms.video import ARM_VIEW, GRIPPER_VIEW, Film, check_video_pa
 from real2sim_jax.arms.world import PandaArm, WorldArm
 from real2sim_jax.errors import UserError
 from real2sim_jax.robot.controller import Step
-from real2sim_jax.robot.kinematics import TaskFrame
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import numbers
+from real2sim_jax.robot.options import numbers, object_pose
 from real2sim_jax.robot.policy import load_policy
 from real2sim_jax.robot.program import RunSettings, drive
 from real2sim_jax.simulation.types import StartState
@@ -31,7 +30,7 @@ class Scene:
     start: str
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str
-    """x,y,yaw_deg of the task frame in the arm's base frame."""
+    """x,y,yaw_deg of the task frame in the arm's base frame; without the yaw the turn that suits the arm best."""
     video: Path | None = None
     """The film to make, .mp4 or .gif."""
     arm_model: Path | None = None
@@ -48,8 +47,10 @@ def run_simulated(robot: str, policy_path: Path, scene: Scene, settings: RunSett
         check_video_path(video)
     policy = load_policy(policy_path)
     action = action_named(policy.action)
-    setup = Setup(robot, task_frame(scene.object_pose), settings.limits)
+    setup = Setup(robot, object_pose(scene.object_pose), settings.limits)
     arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
+    if isinstance(arm, PandaArm):
+        print(f"task frame: {arm.frame}", flush=True)
     film = Film(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
     code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
     succeeded = bool(judge_all(action, [arm.trajectory()]).ok[0])
@@ -69,12 +70,6 @@ def _looks(robot: str, scene: Scene) -> ArmLooks | None:
     if robot != "mujoco-panda" or scene.video is None:
         raise UserError("--arm-model is how mujoco-panda looks in a film: give --robot mujoco-panda and --video too")
     return ArmLooks(scene.arm_model)
-
-
-def task_frame(text: str) -> TaskFrame:
-    """Return the task frame of x,y,yaw_deg; ArmError on anything else."""
-    x, y, yaw = numbers("--object-pose", text, "x,y,yaw_deg")
-    return TaskFrame(x, y, float(np.deg2rad(yaw)))
 
 
 def start_state(text: str, objects: int) -> StartState:

@@ -32,7 +32,8 @@ class Run:
     start: str | None = None
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str | None = None
-    """x,y,yaw_deg: where the object stands in the arm's base frame, and the turn of the task frame."""
+    """x,y,yaw_deg: where the object stands in the arm's base frame, and the turn of the task frame; without the yaw
+    the turn that suits the arm best is taken and printed."""
     host: str | None = None
     """Address of a Franka arm."""
     port: int | None = None

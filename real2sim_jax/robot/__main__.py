@@ -37,7 +37,7 @@ def _parser() -> Parser:
     parser.add_argument("--robot", choices=ROBOTS, default="simulated", help="what to drive (%(default)s)")
     parser.add_argument("--host", default=Place.host, help="address of a Franka arm (%(default)s)")
     parser.add_argument("--port", type=int, default=Place.port, help="UDP port of a robot here (%(default)s)")
-    parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y,yaw_deg in a Franka arm's base (%(default)s)")
+    parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y[,yaw_deg] in a Franka arm's base (%(default)s)")
     parser.add_argument("--stream", type=Path, help="recorded observations (.npz) to play back instead of an arm")
     parser.add_argument("--steps", type=int, help="control periods to run (the stream, or one episode of 10 s)")
     parser.add_argument("--log", type=Path, help="write what was seen, wanted and sent to this .csv or .npz")

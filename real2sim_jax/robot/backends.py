@@ -7,17 +7,17 @@ import numpy as np
 
 from real2sim_jax.robot.arms import Arm, SimulatedArm, load_stream
 from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
-from real2sim_jax.robot.joints import check_reach
-from real2sim_jax.robot.kinematics import FRANKA_HAND_M, TaskFrame
+from real2sim_jax.robot.joints import reach_at
+from real2sim_jax.robot.kinematics import FRANKA_HAND_M
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import numbers
+from real2sim_jax.robot.options import numbers, object_pose
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.robot.udp import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
 NOMINAL_START = "0,-0.05,0.15,90,60"
-OBJECT_POSE = "0.525,0,-90"
+OBJECT_POSE = "0.5,0"
 UDP_PORT = 5115
 FRANKA_ANGULAR_RAD_S = 2.5
 """Franka's Cartesian rotation limit."""
@@ -30,7 +30,7 @@ class Place:
     start: str = NOMINAL_START
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str = OBJECT_POSE
-    """x,y,yaw_deg of the task frame in the arm's base frame."""
+    """x,y,yaw_deg of the task frame in the arm's base frame; without the yaw the turn that suits the arm best."""
     host: str = FrankaSettings.host
     port: int = UDP_PORT
     stream: Path | None = None
@@ -48,10 +48,9 @@ def make_robot(name: str, policy: Policy, place: Place, limits: Limits) -> Arm:
     angles = np.deg2rad(azimuth), np.deg2rad(elevation)
     if name == "simulated":
         return SimulatedArm((x, y, z), *angles, policy.dt)
-    base_x, base_y, yaw = numbers("--object-pose", place.object_pose, "x,y,yaw_deg")
-    frame = TaskFrame(base_x, base_y, float(np.deg2rad(yaw)))
     start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(angles[0]), np.asarray(angles[1]))
-    reach = check_reach(policy, start, frame, limits, FRANKA_HAND_M)
+    frame, reach = reach_at(policy, start, object_pose(place.object_pose), limits, FRANKA_HAND_M)
+    print(f"task frame: {frame}", flush=True)
     return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, None if place.stays else reach.q)
 
 

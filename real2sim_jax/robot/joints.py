@@ -10,7 +10,7 @@ from real2sim_jax.robot.kinematics import Chain, TaskFrame, wxyz_from_matrix
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.observation import EPISODE_S, MAX_OPENING_M
 from real2sim_jax.robot.policy import Policy
-from real2sim_jax.robot.postures import LAG_M, LAG_RAD, LOWEST_LINK_M, postures
+from real2sim_jax.robot.postures import LAG_M, LAG_RAD, LOWEST_LINK_M, Posture, postures
 from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.tracking import JointTracker
 
@@ -22,6 +22,8 @@ CONTACT_M = 0.17
 """... and contact once the gripper is lower than this: the tallest object, 10 cm, the fingers and the allowed lag."""
 LAG_BEFORE_M, LAG_BEFORE_RAD = 0.12, 0.6
 """How far from a free gripper's way the arm may be before that: it begins by turning as fast as a free one can."""
+YAWS_RAD = np.deg2rad(np.arange(-180, 180, 30))
+"""Turns of the task frame to choose from."""
 TRIES, HOPELESS, EASY = 8, 3.0, 0.5
 """How many postures to rehearse, the strain from which on only the first, and below which the rest need not be."""
 
@@ -85,10 +87,8 @@ def check_reach(
     The policy sees only time and the gripper, so its whole way can be tried beforehand, joints included. ArmError says
     by how much the best try fails.
     """
-    azimuth, elevation = azimuth_elevation_from_wxyz(np.asarray(start[1]))
-    free = episode(policy, limits, SimulatedArm(start[0], azimuth, elevation, policy.dt))
-    way = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
-    found = postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, tool_m)
+    free = _free_episode(policy, start, limits)
+    found = _postures(policy, free, frame, limits, tool_m)
     place = ", ".join(f"{value:.2f}" for value in start[0])
     if not found:
         raise ArmError(f"the arm cannot reach the start pose at ({place}) m; move the object with --object-pose")
@@ -101,6 +101,45 @@ def check_reach(
     if best.strain >= 1.0:
         raise ArmError(f"the arm cannot go the policy's way from ({place}) m: {_told(best)}")
     return best
+
+
+def reach_at(
+    policy: Policy,
+    start: tuple[np.ndarray, np.ndarray],
+    object_pose: tuple[float, float, float | None],
+    limits: Limits,
+    tool_m: float,
+) -> tuple[TaskFrame, Reach]:
+    """Return the task frame of an object at x and y in m, turned by yaw in rad, and how the arm goes the way there.
+
+    Without a yaw the turn that suits the arm best is taken: the benchmark's objects are upright cylinders, so from
+    which side they are handled is free. ArmError as from `check_reach`, for the turn of the least strain.
+    """
+    x_m, y_m, yaw = object_pose
+    if yaw is not None:
+        frame = TaskFrame(x_m, y_m, yaw)
+        return frame, check_reach(policy, start, frame, limits, tool_m)
+    free = _free_episode(policy, start, limits)
+    frames = [TaskFrame(x_m, y_m, float(yaw)) for yaw in YAWS_RAD]
+    strain = {frame: _postures(policy, free, frame, limits, tool_m)[:1] for frame in frames}
+    reachable = [frame for frame in frames if strain[frame]]
+    failures: list[ArmError] = []
+    for frame in sorted(reachable or frames[:1], key=lambda frame: [one.strain for one in strain[frame]]):
+        try:
+            return frame, check_reach(policy, start, frame, limits, tool_m)
+        except ArmError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _free_episode(policy: Policy, start: tuple[np.ndarray, np.ndarray], limits: Limits) -> list[ArmState]:
+    azimuth, elevation = azimuth_elevation_from_wxyz(np.asarray(start[1]))
+    return episode(policy, limits, SimulatedArm(start[0], azimuth, elevation, policy.dt))
+
+
+def _postures(policy: Policy, free: list[ArmState], frame: TaskFrame, limits: Limits, tool_m: float) -> list[Posture]:
+    way = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
+    return postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, tool_m)
 
 
 def rehearse(

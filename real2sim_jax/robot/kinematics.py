@@ -65,11 +65,14 @@ class Chain:
 class TaskFrame:
     """Where the task frame stands in the robot's base frame: the standing object's place and the turn of its axes."""
 
-    x_m: float = 0.525
-    """Nearer, the elbow is folded to its end where a gripper starts above the object and has to rise."""
+    x_m: float = 0.5
     y_m: float = 0.0
     yaw_rad: float = -np.pi / 2
-    """With the default the task's y points straight away from the robot; most of the benchmark's ways can be gone."""
+    """With the default the task's y points straight away from the robot."""
+
+    def __str__(self) -> str:
+        """Return it as the option that gives it."""
+        return f"--object-pose {self.x_m:g},{self.y_m:g},{np.rad2deg(self.yaw_rad):g}"
 
     def to_base(self, position: np.ndarray, wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a pose of the task frame, position (3,) m and orientation (4,), in the base frame.

@@ -26,6 +26,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; --help lists the options\n")
 
 
+def object_pose(text: str) -> tuple[float, float, float | None]:
+    """Return x and y in m and yaw in rad of the value of --object-pose; None where it leaves the turn free.
+
+    ArmError on anything else.
+    """
+    names = "x,y,yaw_deg" if text.count(",") != 1 else "x,y"
+    x, y, *yaw = numbers("--object-pose", text, names)
+    return x, y, math.radians(yaw[0]) if yaw else None
+
+
 def numbers(option: str, text: str, names: str) -> list[float]:
     """Return the comma-separated finite numbers of an option, as many as `names` has; ArmError otherwise."""
     told = f"{option} {text.strip()}"

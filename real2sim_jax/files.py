@@ -26,7 +26,8 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 2**29
 """Of an unpacked artefact: three masks of the longest video are as large."""
 _HEADER = {"schema": str, "version": int, "parents": dict, "versions": dict}
-Artefact = TypeVar("Artefact", bound=BoxTrack | MaskTrack | CuboidTrack | Demonstration)
+AnyArtefact = BoxTrack | MaskTrack | CuboidTrack | Demonstration
+Artefact = TypeVar("Artefact", bound=AnyArtefact)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def save(path: str | Path, artefact: Artefact, *, config: Any = None, parents: Mapping[str, str] | None = None) -> None:
+def save(
+    path: str | Path, artefact: AnyArtefact, *, config: Any = None, parents: Mapping[str, str] | None = None
+) -> None:
     """Write a track or demonstration with its configuration and its parents' hashes.
 
     UserError where it is not what its type says, before anything is written.
@@ -141,7 +144,7 @@ def load(path: str | Path, kind: type[Artefact]) -> Artefact:
     return unflatten(kind, arrays)
 
 
-def checked(path: str | Path, artefact: Artefact) -> dict[str, np.ndarray]:
+def checked(path: str | Path, artefact: AnyArtefact) -> dict[str, np.ndarray]:
     """Return the arrays of an artefact by name; UserError, naming the file, where one is not as its type says."""
     arrays = flatten(artefact)
     _check(path, type(artefact), arrays)

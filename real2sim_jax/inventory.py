@@ -1,15 +1,19 @@
 """What is installed and what an artefact says of itself, as rows of a table."""
 
+from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.errors import UserError
-from real2sim_jax.files import load_header, read_json, versions
-from real2sim_jax.robot.policy import FORMAT, PolicyError, load_policy
+from real2sim_jax.files import MAX_BYTES, load, load_header, read_json, versions
+from real2sim_jax.robot.policy import FORMAT, Policy, PolicyError, load_policy
+from real2sim_jax.robot.storage import StorageError, read_npz, shown
+from real2sim_jax.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack
 
 Rows = list[tuple[str, str]]
+KINDS = {kind.__name__: kind for kind in (BoxTrack, MaskTrack, CuboidTrack, Demonstration)}
+"""Artefacts by the name of their schema."""
 
 
 def describe_installation() -> Rows:
@@ -31,12 +35,20 @@ def describe_path(path: Path) -> Rows:
         content = read_json(path)
         if not isinstance(content, dict):
             raise UserError(f"{path}: expected a report or configuration, got other JSON")
-        return [(name, str(value)[:200]) for name, value in content.items() if name != "rows"]
-    if _is_policy(path):
-        policy = load_policy(path)
-        rows = [("policy for", policy.action), ("control period", f"{policy.dt:.4f} s")]
-        return rows + [(name, str(value)[:200]) for name, value in policy.provenance.items()]
-    return [(name, str(value)[:200]) for name, value in load_header(path).items()]
+        return _rows({name: value for name, value in content.items() if name != "rows"})
+    found = _loaded(path)
+    if isinstance(found, Policy):
+        return [("policy for", found.action), ("control period", f"{found.dt:.4f} s"), *_rows(found.provenance)]
+    return _rows(found)
+
+
+def _rows(content: Mapping[str, Any]) -> Rows:
+    """Name and value, both short and without what steers a terminal."""
+    return [(_printable(name), _printable(value)) for name, value in content.items()]
+
+
+def _printable(value: Any) -> str:
+    return (value if isinstance(value, str) and value.isprintable() else repr(value))[:200]
 
 
 def _one_line(path: Path) -> str:
@@ -44,19 +56,25 @@ def _one_line(path: Path) -> str:
         if path.suffix == ".json":
             report = load_report(path)
             return f"benchmark, success {rate(report.ok).rate:.1%} of {len(report.ok)}"
-        if _is_policy(path):
-            return f"policy for {load_policy(path).action}"
-        return str(load_header(path).get("schema", "not one of ours"))
-    except (UserError, PolicyError):
-        return "damaged or not one of ours"
+        found = _loaded(path)
+        return f"policy for {found.action}" if isinstance(found, Policy) else found["schema"]
+    except (UserError, PolicyError) as error:
+        return f"not good: {_printable(str(error).removeprefix(f'{path}: '))}"
 
 
-def _is_policy(path: Path) -> bool:
+def _loaded(path: Path) -> Policy | dict[str, Any]:
+    """A policy, or the header of an artefact of which every array is as its type says; UserError or PolicyError."""
     if not path.is_file():
         raise UserError(f"{path}: expected a file or folder, found nothing")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return FORMAT in str(file["header"])
-    except Exception:
-        # Any damage is reported by the loader that reads it next.
-        return False
+        is_policy = read_npz(path, MAX_BYTES)[0].get("format") == FORMAT
+    except StorageError:
+        # The loader that reads it next says what is wrong.
+        is_policy = False
+    if is_policy:
+        return load_policy(path)
+    header = load_header(path)
+    if header["schema"] not in KINDS:
+        raise UserError(f"{path}: its schema is {shown(header['schema'])}, expected one of {', '.join(KINDS)}")
+    load(path, KINDS[header["schema"]])
+    return header

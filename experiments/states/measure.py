@@ -74,7 +74,7 @@ def real(tracks: Path, use_phases: bool, console: Console, config: FitConfig | N
     observed, skipped = read_tracks(tracks, use_phases=use_phases)
     result, seconds = timed_fit(observed, config)
     found = judged(observed, result)
-    show_evaluation(console, Evaluation(found.videos, {**skipped, **found.refused}))
+    show_evaluation(console, Evaluation(found.videos, {**skipped, **found.refused}, found.notes))
     return {"phases": use_phases, "seconds": seconds, **found.as_json(), "skipped": skipped}
 
 

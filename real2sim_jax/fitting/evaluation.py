@@ -1,7 +1,7 @@
 """A folder of state files, ours or another system's, judged video by video: success rules, plausibility, agreement."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,7 +40,7 @@ class Evaluation:
     videos: dict[str, Judgement]
     refused: dict[str, str]
     """Why a video was not judged."""
-    notes: dict[str, list[str]]
+    notes: dict[str, list[str]] = field(default_factory=dict)
     """What lies beside a video's states and was not used, and why; under "" what belongs to no video."""
 
     def table(self) -> dict[str, tuple[int, int, int, int]]:

@@ -19,7 +19,7 @@ class ManipulationVectorEnv(VectorEnv):
     """Many copies of one environment, stepped together by one jitted program.
 
     Observations (num_envs, n) float32: of the policy, time and gripper only (n = 8), or of the critic, everything.
-    Actions (num_envs, 7) in [-1, 1]. An environment whose episode ends starts anew in the same step; its last
+    Finite actions (num_envs, 7) in [-1, 1]. An environment whose episode ends starts anew in the same step; its last
     observation is then in info["final_obs"]. Time is observed, so an end is a termination, never a truncation.
     """
 

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
+from real2sim_jax.errors import UserError
 from real2sim_jax.simulation.vector_env import ManipulationVectorEnv
 
 pytestmark = pytest.mark.long
@@ -28,6 +29,18 @@ def test_a_step_is_that_of_the_environment(env, vector):
     np.testing.assert_array_equal(seen, after.obs["critic"])
     np.testing.assert_array_equal(rewards, after.reward)
     assert not terminated.any() and not truncated.any() and info == {}
+
+
+@pytest.mark.parametrize(
+    "actions", [np.full((3, 7), np.nan), np.where(np.arange(21).reshape(3, 7) == 9, np.inf, 0.0), np.zeros((2, 7))]
+)
+def test_actions_that_are_not_finite_are_refused_and_nothing_moves(vector, actions):
+    vector.reset(seed=2)
+    first = vector.step(np.zeros((3, 7)))[0]
+    vector.reset(seed=2)
+    with pytest.raises(UserError, match="expected finite actions of shape"):
+        vector.step(actions)
+    np.testing.assert_array_equal(vector.step(np.zeros((3, 7)))[0], first)
 
 
 def test_ended_episodes_start_anew_and_leave_their_last_observation(vector):

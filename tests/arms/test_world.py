@@ -98,7 +98,7 @@ def test_an_episode_is_judged():
 
 
 def test_a_start_out_of_reach_is_one_line():
-    setup = Setup("mujoco-panda", TaskFrame(1.2, 0.0, 0.0), Limits())
+    setup = Setup("mujoco-panda", (1.2, 0.0, 0.0), Limits())
     with pytest.raises(ArmError, match="cannot reach the start pose"):
         make_arm(random_policy(), PICK_UP, start_for(PICK_UP), setup)
 

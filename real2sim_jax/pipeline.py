@@ -76,6 +76,7 @@ def train_stage(
             stopped=watch.stopped,
             evaluate=evaluate,
             wandb_project=wandb_project,
+            say=console.say,
         )
     by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
     for seed, outcome in by_seed.items():

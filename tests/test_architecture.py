@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
     ("robot", "errors", "jax_settings"),
-    ("actions", "settings", "texts"),
+    ("actions", "locks", "settings", "texts"),
     ("types",),
     ("files", "geometry"),
     ("states_csv", "perception"),

@@ -61,18 +61,26 @@ class Train:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax import pipeline
-        from real2sim_jax.benchmark.specs import SPECS
         from real2sim_jax.console import Console
         from real2sim_jax.files import RunLayout
-        from real2sim_jax.fits import Source, fit_stage
+        from real2sim_jax.fits import Source
+        from real2sim_jax.locks import locked
 
-        console, action = Console(), action_named(self.action)
+        action = action_named(self.action)
         not_negative(self.seed)
         config = _train_config(self)
         layout = RunLayout(self.runs, action.name)
         clips = video_files(self.video, self, self.tracks)
         source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
+        with locked(layout.folder):
+            self._stages(source, action, config, layout, Console())
+        return 0
+
+    def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
+        from real2sim_jax import pipeline
+        from real2sim_jax.benchmark.specs import SPECS
+        from real2sim_jax.fits import fit_stage
+
         fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout)
@@ -91,7 +99,6 @@ class Train:
         if self.seeds > 1:
             _show_population(console, action, {seed: reports[path] for seed, path in policies.items()})
         _show_artefacts(console, layout.folder, layout.seed(self.seed))
-        return 0
 
 
 def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[Any]]) -> None:

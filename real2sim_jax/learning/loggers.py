@@ -1,6 +1,7 @@
 """Where the numbers of a training go as it runs: TensorBoard, and Weights & Biases (extra `wandb`) if asked for."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,14 +41,12 @@ class TensorBoard:
 class Wandb:
     """A run of a W&B project, named after its folder, whose files lie in FOLDER/wandb.
 
-    What WANDB_MODE says holds: `offline` sends nothing. UserError without the package or where a run cannot begin.
+    What WANDB_MODE says holds: `offline` sends nothing. UserError where a run cannot begin.
     """
 
     def __init__(self, project: str, folder: Path, config: Mapping[str, Any]):
-        try:
-            import wandb
-        except ImportError as error:
-            raise UserError("--wandb needs the extra: pip install 'real2sim-jax[wandb]'") from error
+        import wandb
+
         name = "/".join(folder.absolute().parts[-2:])
         settings = wandb.Settings(silent=True, console="off")
         try:
@@ -68,6 +67,12 @@ class Wandb:
     def close(self) -> None:
         """See Logger.close."""
         self._run.finish(quiet=True)
+
+
+def check_loggers(wandb_project: str | None) -> None:
+    """UserError when the loggers that are asked for need a package that is not installed."""
+    if wandb_project is not None and find_spec("wandb") is None:
+        raise UserError("--wandb needs the extra: pip install 'real2sim-jax[wandb]'")
 
 
 def make_loggers(folder: Path, config: Mapping[str, Any], wandb_project: str | None) -> list[Logger]:

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_json, write_csv, write_json
-from real2sim_jax.learning.loggers import make_loggers
+from real2sim_jax.learning.loggers import Logger, check_loggers, make_loggers
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import TrainState
 from real2sim_jax.robot.policy import Policy, save_policy
@@ -21,13 +21,37 @@ Evaluate = Callable[[Policy, Path], Mapping[str, float]]
 """From the policy so far and the folder of its run to scalars by name; may leave pictures in the folder."""
 
 
-def _remove_earlier(folder: Path) -> None:
-    """Remove what an earlier run left: it must not lie beside this one's configuration."""
-    for name in ("checkpoints", "tensorboard", "wandb", "guide"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    files = ("policy.npz", "metrics.csv", "history.json", "curves.png", "rollout.gif", "report_*", "success_*.png")
-    for path in [path for pattern in files for path in folder.glob(pattern)]:
-        path.unlink()
+A_RUN = ("config.json", "policy.npz", "checkpoints")
+"""A folder with one of these is a run's."""
+
+
+def _coming(folder: Path) -> Path:
+    """Where a run prepares to take its folder."""
+    return folder.with_name(f".{folder.name}.coming")
+
+
+def _take(folder: Path) -> Path | None:
+    """Let what was prepared take its folder; return where an earlier run is kept, if there was one.
+
+    A process that is killed between the two renames leaves both runs whole, and `_finish_taking` does the rest.
+    """
+    previous = folder.with_name(f"{folder.name}.previous")
+    kept = folder.is_dir() and any(folder.iterdir())
+    if kept:
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+    elif folder.is_dir():
+        folder.rmdir()
+    _coming(folder).rename(folder)
+    return previous if kept else None
+
+
+def _finish_taking(folder: Path, resume: bool) -> None:
+    """Do what a killed process has left to do: its policy, which is written last, says that it was ready."""
+    coming = _coming(folder)
+    if (coming / "policy.npz").is_file() and (resume or not folder.exists()):
+        _take(folder)
+    shutil.rmtree(coming, ignore_errors=True)
 
 
 class WallClock:
@@ -49,7 +73,14 @@ class WallClock:
 
 
 class Run:
-    """The files of one training run."""
+    """The files of one training run.
+
+    A new run writes nothing before it has its first policy. Then it takes the folder, and an earlier run that lay there
+    is kept beside it as FOLDER.previous.
+    """
+
+    manager: ocp.CheckpointManager | None = None
+    """None before the first policy."""
 
     def __init__(
         self,
@@ -62,24 +93,46 @@ class Run:
         wandb_project: str | None = None,
     ):
         self.folder, self.networks, self.action, self.provenance = folder, networks, action, provenance
-        self._evaluate = evaluate
+        self._evaluate, self._wandb_project = evaluate, wandb_project
+        self._loggers: list[Logger] = []
         self.history: list[dict[str, float]] = []
-        checkpoints = folder.absolute() / "checkpoints"
-        if not resume:
-            _remove_earlier(folder)
-        elif not checkpoints.is_dir():
-            raise UserError(f"{folder}: nothing to resume; train without --resume first")
-        else:
-            self._check_same(provenance)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", provenance)
-        self._loggers = make_loggers(folder, provenance["config"], wandb_project)
-        self.manager = ocp.CheckpointManager(checkpoints, options=ocp.CheckpointManagerOptions(max_to_keep=2))
+        _finish_taking(folder.absolute(), resume)
+        check_loggers(wandb_project)
+        if resume:
+            self._go_on()
+        elif folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in A_RUN):
+            raise UserError(f"{folder}: expected an empty folder or that of a run; other files lie there")
+
+    def _go_on(self) -> None:
+        if not (self.folder / "checkpoints").is_dir():
+            raise UserError(f"{self.folder}: nothing to resume; train without --resume first")
+        self._check_same(self.provenance)
+        write_json(self.folder / "config.json", self.provenance)
+        self._open()
+
+    def _open(self) -> None:
+        self.manager = _checkpoints(self.folder)
+        self._loggers = make_loggers(self.folder, self.provenance["config"], self._wandb_project)
+
+    def begin(self, state: TrainState, say: Callable[[str], None]) -> None:
+        """Take the folder with the first policy, unless that is done; an earlier run that is kept is said in a line."""
+        if self.manager is not None:
+            return
+        folder = self.folder.absolute()
+        coming = _coming(folder)
+        write_json(coming / "config.json", self.provenance)
+        with _checkpoints(coming) as manager:
+            self._write(coming, manager, state)
+        previous = _take(folder)
+        if previous:
+            say(f"{self.folder}: the earlier run is kept as {previous.name}, until the next one begins")
+        self._open()
+        self._tell(self.history[-1])
 
     def restored(self, state: TrainState) -> TrainState:
         """The last checkpoint, or the given first state where there is none."""
-        step = self.manager.latest_step()
-        if step is None:
+        step = None if self.manager is None else self.manager.latest_step()
+        if self.manager is None or step is None:
             return state
         self.history = read_json(self.folder / "history.json")[:step]
         restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
@@ -100,21 +153,26 @@ class Run:
         self._tell(values)
 
     def save(self, state: TrainState) -> None:
-        """Write policy, numbers and checkpoint of a state."""
+        """Write numbers, checkpoint and policy of a state, once the run has begun."""
+        if self.manager is not None:
+            self._write(self.folder, self.manager, state)
+
+    def _write(self, folder: Path, manager: ocp.CheckpointManager, state: TrainState) -> None:
         step = int(state.iteration)
-        write_json(self.folder / "history.json", self.history)
+        write_json(folder / "history.json", self.history)
         # Numbers of every iteration only: a table has no holes.
-        write_csv(self.folder / "metrics.csv", {n: c for n, c in self.columns().items() if not np.isnan(c).any()})
-        save_policy(self.folder / "policy.npz", self.policy(state))
-        if step not in self.manager.all_steps():
-            self.manager.save(step, args=ocp.args.StandardSave(state))
-            self.manager.wait_until_finished()
+        write_csv(folder / "metrics.csv", {n: c for n, c in self.columns().items() if not np.isnan(c).any()})
+        if step not in manager.all_steps():
+            manager.save(step, args=ocp.args.StandardSave(state))
+            manager.wait_until_finished()
+        save_policy(folder / "policy.npz", self.policy(state))
 
     def close(self) -> None:
         """Close the files that are kept open."""
         for logger in self._loggers:
             logger.close()
-        self.manager.close()
+        if self.manager is not None:
+            self.manager.close()
 
     def policy(self, state: TrainState) -> Policy:
         """Return the policy of a state."""
@@ -136,3 +194,8 @@ class Run:
         for name, what in (("config", "with another configuration"), ("parents", "on other demonstrations")):
             if known.get(name) != provenance[name]:
                 raise UserError(f"{self.folder}: was trained {what}; resume with the same or start anew")
+
+
+def _checkpoints(folder: Path) -> ocp.CheckpointManager:
+    options = ocp.CheckpointManagerOptions(max_to_keep=2)
+    return ocp.CheckpointManager(folder.absolute() / "checkpoints", options=options)

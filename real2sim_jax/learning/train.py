@@ -1,6 +1,7 @@
 """The training loop around the jitted iteration: progress, logs, checkpoints, a usable policy at any moment."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,15 @@ from real2sim_jax.learning.guides import guide_from
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
 from real2sim_jax.learning.run import Evaluate, Run, WallClock
+from real2sim_jax.locks import locked
 from real2sim_jax.robot.policy import Policy
 from real2sim_jax.settings import Checked, Count, Seed
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.physics import make_physics
 from real2sim_jax.types import Demonstration, stack, unstack
+
+OPTIMISED = ("loss/policy", "loss/value", "loss/entropy")
+"""The parts of the loss."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,15 @@ class Progress:
     steps_per_s: float
     """Of the last iteration, as above."""
     metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is told of a run, and asked of its user, as it goes on."""
+
+    report: Callable[[Progress], None]
+    stopped: Callable[[], bool]
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -85,13 +99,16 @@ def train(
     stopped: Callable[[], bool] = lambda: False,
     evaluate: Evaluate | None = None,
     wandb_project: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train a policy and keep policy.npz, metrics.csv, TensorBoard scalars and checkpoints in `folder` up to date.
 
     `parents` are hashes of the input files. `evaluate` is asked with each checkpoint for numbers to log, `stopped`
     after every iteration; a stopped run ends like a finished one, with the policy that it has. `resume` goes on from
-    the last checkpoint. `wandb_project` gets the numbers too (extra `wandb`). UserError when a loss is no longer finite
-    (the last good policy is kept) or when there is nothing to resume.
+    the last checkpoint. `wandb_project` gets the numbers too (extra `wandb`). A new run writes nothing before its first
+    iteration is done; an earlier one in `folder` is then kept as FOLDER.previous, which `say` tells. UserError when a
+    loss is no longer finite (the last good policy is kept), when there is nothing to resume, or when another process
+    trains there.
     """
     members = {folder: config}
     (outcome,) = train_population(
@@ -104,6 +121,7 @@ def train(
         stopped=stopped,
         evaluate=evaluate,
         wandb_project=wandb_project,
+        say=say,
     )
     return outcome
 
@@ -119,6 +137,7 @@ def train_population(
     stopped: Callable[[], bool] = lambda: False,
     evaluate: Evaluate | None = None,
     wandb_project: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
     """Train one policy for each of `members` in one program; each folder is that of a single run of its configuration.
 
@@ -129,19 +148,21 @@ def train_population(
     ppo = make_ppo(env, demos, config.ppo)
     common = {"parents": dict(parents or {}), "versions": versions()}
     runs: list[Run] = []
-    try:
+    with ExitStack() as held:
+        for folder in members:
+            held.enter_context(locked(folder))
+        # Whatever ends the training, nothing of it computes on.
+        held.callback(jax.effects_barrier)
         for folder, own in members.items():
             provenance = {"config": plain(own), **common}
             runs.append(Run(folder, ppo.networks, env.action.name, provenance, resume, evaluate, wandb_project))
+            held.callback(runs[-1].close)
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
         states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]
         if len({int(state.iteration) for state in states}) > 1:
             raise UserError("the runs to resume stand at different iterations; resume them one by one")
-        states, complete = _loop(ppo, states, runs, config, report, stopped)
-    finally:
-        for run in runs:
-            run.close()
+        states, complete = _loop(ppo, states, runs, config, Watch(report, stopped, say))
     return [
         Outcome(run.policy(last), run.policy(first), run.columns(), complete)
         for run, last, first in zip(runs, states, fresh, strict=True)
@@ -162,8 +183,7 @@ def _loop(
     states: list[TrainState],
     runs: list[Run],
     config: TrainConfig,
-    report: Callable[[Progress], None],
-    stopped: Callable[[], bool],
+    watch: Watch,
 ) -> tuple[list[TrainState], bool]:
     """Iterate to the end or until stopped; return the last states, saved, and whether the end was reached."""
     alone = len(states) == 1
@@ -177,15 +197,17 @@ def _loop(
         following, metrics = iterate(together)
         members = [{name: float(value) for name, value in one.items()} for one in apart(jax.device_get(metrics))]
         seconds = clock.seconds()
-        _check_finite(members, runs, partial(apart, together), iteration)
+        _check_finite(members, apart(following), runs, partial(apart, together), iteration)
         together = following
         steps_per_s = len(runs) * per_iteration / sum(seconds.values())
         steps = (iteration + 1) * per_iteration
         for run, values in zip(runs, members, strict=True):
             run.log(steps, values | {"train/steps_per_s": steps_per_s} | seconds)
         means = {name: float(np.mean([values[name] for values in members])) for name in members[0]}
-        report(Progress(iteration + 1, config.ppo.iterations, steps * len(runs), steps_per_s, means))
-        ended_early = stopped() and iteration + 1 < config.ppo.iterations
+        watch.report(Progress(iteration + 1, config.ppo.iterations, steps * len(runs), steps_per_s, means))
+        for run, state in zip(runs, apart(together), strict=True):
+            run.begin(state, watch.say)
+        ended_early = watch.stopped() and iteration + 1 < config.ppo.iterations
         if ended_early:
             break
         if (iteration + 1) % config.checkpoint_every == 0:
@@ -195,16 +217,24 @@ def _loop(
 
 
 def _check_finite(
-    members: list[dict[str, float]], runs: list[Run], last_good: Callable[[], list[TrainState]], iteration: int
+    members: list[dict[str, float]],
+    states: list[TrainState],
+    runs: list[Run],
+    last_good: Callable[[], list[TrainState]],
+    iteration: int,
 ) -> None:
-    """Keep the last good policies and raise UserError when a number of any member is not finite."""
-    for run, values in zip(runs, members, strict=True):
-        bad = [name for name, value in values.items() if not np.isfinite(value)]
+    """Keep the last good policies and raise UserError when what is optimised is not finite for any member.
+
+    Numbers that are only watched, such as the KL divergence, may be anything.
+    """
+    for run, values, state in zip(runs, members, states, strict=True):
+        bad = [name for name in OPTIMISED if not np.isfinite(values[name])]
+        parameters = jax.tree.leaves(jax.device_get(state.parameters))
+        bad += [] if all(np.isfinite(leaf).all() for leaf in parameters) else ["a parameter of the networks"]
         if bad:
             _save(runs, last_good())
-            raise UserError(
-                f"{run.folder}: training diverged: {bad[0]} not finite in iteration {iteration}; last policy kept"
-            )
+            kept = "before its first policy" if run.manager is None else "last policy kept"
+            raise UserError(f"{run.folder}: training diverged: {bad[0]} not finite in iteration {iteration}; {kept}")
 
 
 def _save(runs: list[Run], states: list[TrainState]) -> None:

@@ -8,7 +8,7 @@ import mujoco
 from mujoco import mjx
 
 from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.simulation.mjx_solver import mend_line_search
+from real2sim_jax.simulation.mjx_solver import check_solver, mended_line_search
 from real2sim_jax.simulation.physics import Physics, PhysicsState, cylinder_inertia, flattened, one_of_many
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import Properties
@@ -47,7 +47,7 @@ class MjxPhysics(_MjxModel):
     name = "mjx"
 
     def __init__(self, objects: int):
-        mend_line_search()
+        check_solver()
         super().__init__(objects, build_model(objects, "prism"))
         self._system = mjx.put_model(self.model, impl="jax")
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
@@ -56,7 +56,8 @@ class MjxPhysics(_MjxModel):
     def step(self, state: PhysicsState, ctrl: Array, properties: Properties) -> PhysicsState:
         """See Physics.step."""
         system = self._with(properties)
-        return self._stepped(system, mjx.make_data(system), state, ctrl)
+        with mended_line_search():
+            return self._stepped(system, mjx.make_data(system), state, ctrl)
 
     def _with(self, properties: Properties) -> Any:
         meshes = {"_impl.mesh_convex": self._meshes(properties.radii, properties.heights)}

@@ -6,12 +6,44 @@ to improve it, and the solver leaves before it has found the forces. The contact
 beside one what the fingers hold flies off.
 """
 
+import hashlib
+import inspect
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import jax.numpy as jnp
 from mujoco.mjx._src import solver
 
+from real2sim_jax.errors import UserError
+from real2sim_jax.files import versions
 
-def mend_line_search() -> None:
-    """Let the solver read roots of negative numbers as nought, in the whole process."""
-    solver.jp = SimpleNamespace(**{**vars(jnp), "sqrt": lambda x: jnp.sqrt(jnp.maximum(x, 0.0))})
+KNOWN = "5342e12f69ff628aae9ba2460ff1bc355218313daed087c2dd608befaf1cebaf"
+"""SHA-256 of the solver's source that was mended and tested."""
+_tracing = threading.RLock()
+_MENDED = SimpleNamespace(**{**vars(jnp), "sqrt": lambda x: jnp.sqrt(jnp.maximum(x, 0.0))})
+
+
+def check_solver() -> None:
+    """UserError unless the installed solver is the one that the mend was made for."""
+    try:
+        found = hashlib.sha256(inspect.getsource(solver).encode()).hexdigest()
+    except OSError:
+        found = "without source"
+    if found != KNOWN:
+        raise UserError(
+            f"physics 'mjx' mends the contact solver of mujoco-mjx 3.17, not of {versions()['mujoco-mjx']}: "
+            "pip install 'mujoco-mjx>=3.17,<3.18', or use 'batch' or 'warp'"
+        )
+
+
+@contextmanager
+def mended_line_search() -> Iterator[None]:
+    """Let the solver read roots of negative numbers as nought in what this block traces; other programs keep theirs."""
+    with _tracing:
+        before, solver.jp = solver.jp, _MENDED
+        try:
+            yield
+        finally:
+            solver.jp = before

@@ -12,9 +12,9 @@ from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.specs import generate, read_spec, write_spec
 from real2sim_jax.fitting.evaluation import evaluate_states
 from real2sim_jax.perception.annotations import read_tracks
-from real2sim_jax.perception.prompts import Prompt, Told, check_frames, lines_of, read_told
+from real2sim_jax.perception.prompts import Prompt, Told, check_told, lines_of, read_told
 from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.robot.program import numbers
+from real2sim_jax.robot.options import numbers
 from real2sim_jax.states_csv import read_states, write_states
 from tests.fuzz import mutate_bytes, mutate_csv, mutate_tree, odd, oracles
 from tests.fuzz.case import Reader
@@ -132,7 +132,7 @@ def damage_prompts(folder: Path, rng: random.Random, seed: int) -> None:
 def read_prompts(folder: Path) -> Told:
     words = json.loads((folder / "words.json").read_text())
     told = read_told([str(folder / word) if word == "told.txt" else word for word in words])
-    check_frames(told, 100)
+    check_told(told, 100, (427, 240))
     return told
 
 

@@ -73,6 +73,6 @@ def action_named(name: str) -> Action:
     >>> action_named("push_right_to_left").hand_azimuth_deg
     180.0
     """
-    if name not in ACTIONS:
+    if not isinstance(name, str) or name not in ACTIONS:
         raise UserError(f"unknown action {name!r}: expected one of {', '.join(ACTIONS)}")
     return ACTIONS[name]

@@ -17,4 +17,4 @@ class UserError(ValueError):
 def one_line(text: str) -> str:
     """Return text with control characters and line ends spelt out as in Python, and cut in its middle where long."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]} ... {shown[-LONGEST // 2 :]}"
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]} ... {shown[5 - LONGEST // 2 :]}"

@@ -122,7 +122,7 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("train", "--action", "pick_up", "--steps", "5"), "--steps 5: expected at least"),
         (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
         (("train", "--action", "pick_up", "--envs", "0"), "--envs 0"),
-        (("train", "--action", "pick_up", "--config", "none.toml"), "none.toml: expected a TOML file"),
+        (("train", "--action", "pick_up", "--config", "none.toml"), "none.toml: expected a file"),
         (("train", "--action", "pick_up", "--seed", "-1"), "--seed -1: expected 0 or more"),
         (("fit", "--action", "pick_up", "--out", "/dev/null/x"), "/dev/null/x"),
         (("benchmark",), "--policy FILE or --action NAME"),

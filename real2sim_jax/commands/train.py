@@ -115,11 +115,12 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
 
 
 def _train_config(options: Train) -> Any:
+    from real2sim_jax.files import read_toml
     from real2sim_jax.learning.train import TrainConfig
     from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.env import EPISODE_STEPS
     from real2sim_jax.simulation.physics import check_physics
-    from real2sim_jax.sweeps.overrides import override, read_toml
+    from real2sim_jax.sweeps.overrides import override
 
     check_physics(options.physics)
     config = TrainConfig()

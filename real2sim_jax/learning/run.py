@@ -135,7 +135,12 @@ class Run:
         if self.manager is None or step is None:
             return state
         self.history = read_json(self.folder / "history.json")[:step]
-        restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
+        try:
+            restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
+        except Exception as error:
+            # Whatever orbax and what it stands on raise for a damaged file means the same to the user.
+            what = f"checkpoint {step} is damaged ({type(error).__name__})"
+            raise UserError(f"{self.folder}: {what}; remove checkpoints/{step} to go on from the one before") from error
         return restored
 
     def log(self, steps: int, values: dict[str, float]) -> None:

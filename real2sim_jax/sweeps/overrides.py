@@ -1,11 +1,9 @@
 """Some fields of nested frozen dataclasses replaced by what a text file says."""
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
-from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -13,16 +11,6 @@ from real2sim_jax.errors import UserError
 from real2sim_jax.settings import spelt
 
 Config = TypeVar("Config")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a text file; UserError when it is missing or malformed."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: expected a TOML file, found nothing") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: expected a TOML file, got malformed text ({error})") from error
 
 
 def override(config: Config, changes: Any, where: str) -> Config:

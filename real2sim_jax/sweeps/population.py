@@ -61,12 +61,20 @@ class Job:
 
 
 def finished(folder: Path, job: Job) -> dict[str, Any] | None:
-    """Return the summary of a population that has run to its end in this folder, if it has."""
+    """Return the summary of a population that has run to its end in this folder; None where it is to be run again."""
     try:
         summary = read_json(folder / SUMMARY)
-        return summary if summary["key"] == job.key else None
-    except (UserError, KeyError, TypeError):
+        whole = isinstance(summary["train_s"], float) and all(map(_is_result, summary["results"]))
+        return summary if whole and summary["key"] == job.key else None
+    except (UserError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_result(found: dict[str, Any]) -> bool:
+    """Whether a policy's result is as `run_population` writes it."""
+    kinds = {name: type(value) for name, value in found.items()}
+    expected = {"policy": str, "seed": int, "spec": str, "successes": int, "episodes": int, "rate": float}
+    return kinds == expected and abs(found["rate"] * found["episodes"] - found["successes"]) < 1e-6 < found["episodes"]
 
 
 def run_population(job: Job, folder: Path, fits: Path, console: Console) -> None:

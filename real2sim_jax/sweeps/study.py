@@ -24,10 +24,11 @@ from typing import Any, get_type_hints
 
 from real2sim_jax.actions import ACTIONS, action_named
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_toml
 from real2sim_jax.learning.train import TrainConfig
 from real2sim_jax.settings import Checked, Count
 from real2sim_jax.simulation.physics import check_physics
-from real2sim_jax.sweeps.overrides import converted, override, placed, read_toml
+from real2sim_jax.sweeps.overrides import converted, override, placed
 from real2sim_jax.sweeps.sources import StateSource
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -88,7 +88,7 @@ def test_physics_of_all_conditions(study):
         ('question = "Does it matter?"', "", "question: expected what the study asks"),
         ("[conditions.other]", "[conditions.'a/b']", "condition 'a/b': expected letters"),
         ("[conditions", "[condition", "expected a table [conditions.NAME]"),
-        ("seeds = 5", "seeds = ", "expected a TOML file, got malformed text"),
+        ("seeds = 5", "seeds = ", "expected TOML, got malformed text"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(study, old, new, says):

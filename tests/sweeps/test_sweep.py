@@ -94,7 +94,7 @@ def test_ctrl_c_in_a_training_costs_nothing_that_was_learnt(files, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("none.toml",), "none.toml: expected a TOML file, found nothing"),
+        (("none.toml",), "none.toml: expected a file, found nothing"),
         (("small.toml", "--quick"), "has no table [quick]"),
         (("small.toml", "--actions", "pick_up"), "--actions pick_up: expected one of push_left_to_right"),
         (("small.toml", "--page", "none.md"), "expected the lines '<!-- study small:"),

@@ -21,8 +21,8 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
-from real2sim_jax.errors import UserError, one_line
 from real2sim_jax.jax_settings import prepare
+from real2sim_jax.robot.errors import InputError, one_line
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
         sys.exit(command())
-    except (UserError, *_robot_errors()) as error:
+    except InputError as error:
         sys.exit(_refusal(str(error)))
     except OSError as error:
         sys.exit(_refusal(f"{error.filename or 'files'}: {error.strerror or error}; check the path"))
@@ -64,13 +64,6 @@ def _refusal(message: str) -> int:
     """Print why wrong input is refused; return the exit code."""
     print(f"real2sim: {one_line(message)}", file=sys.stderr)
     return 2
-
-
-def _robot_errors() -> tuple[type[Exception], ...]:
-    from real2sim_jax.robot.arms import ArmError
-    from real2sim_jax.robot.policy import PolicyError
-
-    return PolicyError, ArmError
 
 
 if __name__ == "__main__":

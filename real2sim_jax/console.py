@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from real2sim_jax.errors import one_line
+from real2sim_jax.robot.errors import one_line
 
 if TYPE_CHECKING:
     from real2sim_jax.learning.train import Progress as TrainingProgress

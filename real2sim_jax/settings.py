@@ -4,7 +4,6 @@ Every configuration is a dataclass that inherits `Checked`, so the command line,
 meet the same check.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -25,7 +24,7 @@ class Range:
 
     def __contains__(self, value: Any) -> bool:
         """Whether a number lies in it."""
-        return math.isfinite(value) and self.least <= value <= self.most and not (self.above and value == self.least)
+        return self.least <= value <= self.most and not (self.above and value == self.least)
 
     def __str__(self) -> str:
         """Return it as it is called in errors."""

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
-    ("robot", "errors", "jax_settings"),
+    ("robot", "jax_settings"),
+    ("errors",),
     ("actions", "locks", "settings", "texts"),
     ("types",),
     ("files", "geometry"),

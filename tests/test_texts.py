@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax import files
-from real2sim_jax.errors import LONGEST, UserError
+from real2sim_jax.errors import UserError
+from real2sim_jax.robot.errors import LONGEST
 from real2sim_jax.texts import whole_number
 
 DEEP = 200_000

@@ -19,7 +19,8 @@ from importlib.resources import files
 from typing import Any
 
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.errors import UserError, one_line
+from real2sim_jax.errors import UserError
+from real2sim_jax.robot.errors import one_line
 from real2sim_jax.texts import whole_number
 
 HOST = "127.0.0.1"

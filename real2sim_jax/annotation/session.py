@@ -9,13 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from real2sim_jax.errors import UserError, one_line
+from real2sim_jax.errors import UserError
 from real2sim_jax.files import replacing
 from real2sim_jax.perception.drift import shaken
 from real2sim_jax.perception.mask_tracks import mask_track
 from real2sim_jax.perception.prompts import Told, check_told, lines_of, parse_told, read_told_file
 from real2sim_jax.perception.segmentation import Segmenter
 from real2sim_jax.perception.video import Video, read_video
+from real2sim_jax.robot.errors import one_line
 from real2sim_jax.viewers.fit import COLOURS
 
 JPEG_QUALITY = 90

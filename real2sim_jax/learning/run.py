@@ -196,6 +196,8 @@ class Run:
 
     def _check_same(self, provenance: dict[str, Any]) -> None:
         known = read_json(self.folder / "config.json")
+        if not isinstance(known, dict):
+            raise UserError(f"{self.folder / 'config.json'}: expected a table, got something else; start anew")
         for name, what in (("config", "with another configuration"), ("parents", "on other demonstrations")):
             if known.get(name) != provenance[name]:
                 raise UserError(f"{self.folder}: was trained {what}; resume with the same or start anew")

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from real2sim_jax.robot.errors import InputError
 from real2sim_jax.robot.observation import EPISODE_S, MAX_OPENING_M, POLICY_FIELDS
 from real2sim_jax.robot.rotations import multiply, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 
@@ -19,7 +20,7 @@ STOP_PATIENCE_S = 0.1
 """How long a stop waits for a command that is on its way; one that hangs must not keep it from the arm."""
 
 
-class ArmError(ValueError):
+class ArmError(InputError):
     """An arm or a recording that cannot be used, with the reason in one line."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.robot.arms import Arm, ArmError, ArmState, Command
+from real2sim_jax.robot.errors import one_line
 from real2sim_jax.robot.joints import opening_of
 from real2sim_jax.robot.kinematics import Chain, TaskFrame, wxyz_from_matrix
 from real2sim_jax.robot.limits import Limits
@@ -102,7 +103,7 @@ class FrankaArm(Arm):
             with session as tracker:
                 self._follow(tracker)
         except Exception as error:
-            self._fault = self._fault or _one_line(error)
+            self._fault = self._fault or one_line(str(error) or type(error).__name__)
         finally:
             self._there.set()
 
@@ -162,13 +163,13 @@ class FrankaArm(Arm):
                     _move_fingers(gripper, width, self._command.force, closing=width < asked)
                     asked = width
         except Exception as error:
-            self._fault = self._fault or f"gripper: {_one_line(error)}"
+            self._fault = self._fault or f"gripper: {str(error) or type(error).__name__}"
 
     def _guarded(self, action: Any) -> Any:
         try:
             return action()
         except Exception as error:
-            raise ArmError(f"franka: {_one_line(error)}") from error
+            raise ArmError(f"franka: {str(error) or type(error).__name__}") from error
 
 
 def _connect(settings: FrankaSettings) -> tuple[Any, Any]:
@@ -182,7 +183,7 @@ def _connect(settings: FrankaSettings) -> tuple[Any, Any]:
         robot.recover_from_errors()
         robot.set_collision_behavior([COLLISION_NM] * 7, [COLLISION_NM] * 7, [COLLISION_N] * 6, [COLLISION_N] * 6)
     except Exception as error:
-        raise ArmError(f"franka at {settings.host}: {_one_line(error)}") from error
+        raise ArmError(f"franka at {settings.host}: {str(error) or type(error).__name__}") from error
     return franky, robot
 
 
@@ -192,7 +193,3 @@ def _move_fingers(gripper: Any, width: float, force: float, closing: bool) -> No
         gripper.grasp_async(width, HAND_SPEED_M_S, force, HAND_WIDTH_M, HAND_WIDTH_M)
     else:
         gripper.move_async(width, HAND_SPEED_M_S)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

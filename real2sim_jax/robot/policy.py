@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.robot.errors import InputError
 from real2sim_jax.robot.guide import Guide
 from real2sim_jax.robot.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
 from real2sim_jax.robot.schema import Spec, check
@@ -21,7 +22,7 @@ FORMAT, VERSION = "real2sim-policy", 1
 MAX_BYTES = 64 * 2**20
 
 
-class PolicyError(ValueError):
+class PolicyError(InputError):
     """A policy file that must not be used, with the reason in one line."""
 
 

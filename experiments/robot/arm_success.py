@@ -47,7 +47,7 @@ OBJECT_POSES = {
     "put_in_front_of": (0.42, 120.0),
     "put_next_to": (0.5, 60.0),
 }
-"""x in m and yaw in deg of the task frame in the arm's base, as --find proposes; elsewhere the default."""
+"""x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
 DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
 PAGE = Path("docs/robots.md")
 HEADER = ("action", "object", "starts", "ways", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")

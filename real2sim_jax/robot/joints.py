@@ -20,7 +20,7 @@ APPROACH_S = 3.0
 """The action begins no later than this, ..."""
 CONTACT_M = 0.17
 """... and contact once the gripper is lower than this: the tallest object, 10 cm, the fingers and the allowed lag."""
-LAG_BEFORE_M, LAG_BEFORE_RAD = 0.12, 0.6
+LAG_BEFORE_M, LAG_BEFORE_RAD = 0.2, 0.8
 """How far from a free gripper's way the arm may be before that: it begins by turning as fast as a free one can."""
 YAWS_RAD = np.deg2rad(np.arange(-180, 180, 30))
 """Turns of the task frame to choose from."""

@@ -1,5 +1,7 @@
 """`real2sim run` and `real2sim export`: a film from a simulated robot, and wrong inputs in one line."""
 
+from pathlib import Path
+
 import av
 import pytest
 
@@ -18,12 +20,20 @@ def policy_file(tmp_path):
 def test_a_simulated_robot_is_filmed(policy_file, tmp_path, capsys):
     film, log = tmp_path / "film.mp4", tmp_path / "log.csv"
     options = ("--robot", "mujoco-gripper", "--steps", 6, "--video", film, "--log", log)
+    # It went through, but the object is not picked up.
     assert run("run", "--policy", policy_file, *options) == 1
     with av.open(str(film)) as file:
         frames = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
     assert len(frames) == 6 and frames[0].shape == (480, 640, 3) and frames[0].std() > 10
     assert len(log.read_text().splitlines()) == 7
     assert "pick_up did not succeed" in capsys.readouterr().out
+
+
+def test_a_run_that_succeeds_ends_with_code_0(capsys):
+    kept = Path(__file__).parents[2] / "experiments" / "skills" / "results" / "pick_up" / "seed0" / "policy.npz"
+    for robot in ("mujoco-gripper", "mujoco-panda"):
+        assert run("run", "--policy", kept, "--robot", robot) == 0
+        assert "pick_up succeeded" in capsys.readouterr().out
 
 
 def test_gif_films_too(tmp_path):

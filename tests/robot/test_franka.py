@@ -4,13 +4,14 @@ import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.arms import ArmError, DryArm
+from real2sim_jax.robot.arms import ArmError, ArmStopped, Command, DryArm
 from real2sim_jax.robot.backends import Place, base_limits, make_robot
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
@@ -118,6 +119,24 @@ def test_no_robot_is_one_line():
     with pytest.raises(ArmError, match=r"franka at 127\.0\.0\.1") as caught:
         FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), Limits(), HOME_RAD)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.timeout(180)
+def test_no_target_follows_the_stop_of_another_thread(simulator):
+    limits = Limits(**PATIENCE)
+    with unless_starved(simulator[0]):
+        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), limits, HOME_RAD)
+        stopper = threading.Timer(1.0, arm.stop)
+        stopper.start()
+        outcome = run(Controller(random_policy(scale=0.1), limits), arm, 240, real_time=True)
+    stopper.join()
+    assert outcome.reason == "the arm was stopped" and 2 < outcome.steps < 120
+    assert not any(thread.is_alive() for thread in arm._threads) and not arm.tracker.dq.any()
+    held = arm.tracker.q.copy()
+    with pytest.raises(ArmStopped):
+        arm.send(Command(np.array([0.1, 0.0, 0.0]), np.zeros(3), 0.02))
+    time.sleep(0.3)
+    assert np.array_equal(arm.tracker.q, held)
 
 
 @pytest.mark.timeout(120)

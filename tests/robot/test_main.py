@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from real2sim_jax.robot.__main__ import main
+from real2sim_jax.robot.arms import SimulatedArm
+from real2sim_jax.robot.program import RunSettings, drive
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = "jax jaxlib flax optax brax mujoco cv2 torch matplotlib PIL tyro rich scipy jaxopt orbax"
@@ -64,6 +66,19 @@ def test_csv_log_has_a_named_column_for_each_number(policy_file, tmp_path, capsy
     assert list(tmp_path.glob(".*")) == []
 
 
+def test_braking_because_no_state_came_shows_in_the_exit_code(policy, capsys):
+    class Blinking(SimulatedArm):
+        def read(self):
+            return None if abs(self.state.time - 1.0) < 0.01 else super().read()
+
+    def code(kind):
+        return drive(policy, kind((0.0, -0.05, 0.2), 1.0, 0.3, policy.dt), RunSettings(steps=24))
+
+    assert code(SimulatedArm) == 0 and "braked" not in capsys.readouterr().out
+    assert code(Blinking) == 1
+    assert "done: 24 steps" in (out := capsys.readouterr().out) and "braked in 1 of 24 steps: no state" in out
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -74,6 +89,7 @@ def test_csv_log_has_a_named_column_for_each_number(policy_file, tmp_path, capsy
         (["{policy}", "--start", "0,0"], "x,y,z,azimuth_deg,elevation_deg"),
         (["{policy}", "--start", "0,0,nan,0,0"], "finite"),
         (["{policy}", "--max-linear", "-1"], "above 0"),
+        (["{policy}", "--robot", "udp", "--port", "99999"], "1 to 65535"),
     ],
 )
 def test_wrong_inputs_are_one_line_and_code_2(policy_file, tmp_path, capsys, arguments, message):

@@ -1,5 +1,7 @@
 """The arm is given a posture from which it keeps to the policy's way before anything can be touched, or none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,8 +31,7 @@ def grasping(azimuth_deg, elevation_deg):
     position = lifted[:, None] * UP - 0.14 * outside[:, None] * rotate(wxyz, UP)
     velocity = np.diff(position, axis=0, append=position[-1:]) / DT
     tables = position, np.tile(wxyz, (121, 1)), velocity, np.where(time < 2.6, 1.2, -1.2), np.array([3.0, 2.0])
-    policy = random_policy(scale=0.0)
-    return type(policy)(**vars(policy) | {"guide": Guide(*(table.astype(np.float32) for table in tables))})
+    return replace(random_policy(scale=0.0), guide=Guide(*(table.astype(np.float32) for table in tables)))
 
 
 def free_way(policy):

@@ -1,7 +1,8 @@
 """One process at a time in a folder: a lock that the system lets go of when its holder ends, however it ends."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -15,15 +16,24 @@ except ImportError:  # Windows
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, a file beside it that stays; UserError while another holds it."""
+    """Hold the lock of a folder, a file beside it; UserError while another holds it."""
     place = folder.absolute()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place.with_name(f".{place.name}.lock"), "a+b") as file:
+    path = place.with_name(f".{place.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
         try:
             _hold(file)
+            # Its last holder may have removed it in between.
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                raise BlockingIOError
         except OSError as error:
             raise UserError(f"{folder}: another process works there; wait for its end or use another folder") from error
-        yield
+        try:
+            yield
+        finally:
+            # Windows does not remove what is open.
+            with suppress(OSError):
+                path.unlink()
 
 
 def _hold(file: IO[bytes]) -> None:

@@ -121,7 +121,7 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
     [
         (("train", "--action", "pick_up", "--steps", "5"), "--steps 5: expected at least"),
         (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
-        (("train", "--action", "pick_up", "--envs", "0"), "--envs 0"),
+        (("train", "--action", "pick_up", "--envs", "0"), "--envs: expected whole number from 1"),
         (("train", "--action", "pick_up", "--config", "none.toml"), "none.toml: expected a file"),
         (("train", "--action", "pick_up", "--seed", "-1"), "--seed -1: expected 0 or more"),
         (("fit", "--action", "pick_up", "--out", "/dev/null/x"), "/dev/null/x"),
@@ -159,7 +159,7 @@ def test_info_names_what_is_damaged(capsys, tmp_path):
     (tmp_path / "track.npz").write_bytes(b"no archive")
     assert run("info", tmp_path) == 0
     shown = capsys.readouterr().out
-    assert shown.count("damaged") == 2 and "warp" not in shown
+    assert shown.count("not good") == 2 and "warp" not in shown
 
 
 @pytest.mark.long

@@ -69,7 +69,7 @@ def test_numbers_beyond_everything_filmed_are_refused(tmp_path, column, number):
     cells = first.split(",")
     cells[header.split(",").index(column)] = number
     path.write_text("\n".join([header, ",".join(cells), *others]))
-    with pytest.raises(UserError, match=f"column '{column}' reaches"):
+    with pytest.raises(UserError, match=f"column '{column}'"):
         read_states(path)
 
 

@@ -120,7 +120,7 @@ def _train_config(options: Train) -> Any:
     from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.env import EPISODE_STEPS
     from real2sim_jax.simulation.physics import check_physics
-    from real2sim_jax.sweeps.overrides import override
+    from real2sim_jax.sweeps.overrides import override, placed
 
     check_physics(options.physics)
     config = TrainConfig()
@@ -130,14 +130,15 @@ def _train_config(options: Train) -> Any:
     given = {name: value for name, value in (("steps", options.steps), ("envs", envs)) if value is not None}
     for name in ("rows", "seeds"):
         at_least_one(f"--{name}", getattr(options, name))
-    ppo = replace(config.ppo, **given)
-    at_least_one("--envs", ppo.envs)
+    with placed("--"):
+        config = replace(config, seed=options.seed, physics=options.physics, ppo=replace(config.ppo, **given))
+    ppo = config.ppo
     least = ppo.envs * EPISODE_STEPS
     if ppo.steps < least:
         raise UserError(
             f"--steps {ppo.steps}: expected at least {least}, one episode in each of {ppo.envs} environments"
         )
-    return replace(config, seed=options.seed, physics=options.physics, ppo=ppo)
+    return config
 
 
 def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import jax
 import numpy as np
@@ -33,7 +32,7 @@ class TrainConfig(Checked):
     """Everything that a training run depends on besides its demonstrations."""
 
     seed: Seed = 0
-    physics: Literal["batch", "mjx", "warp"] = "batch"
+    physics: str = "batch"
     """Physics back end: batch, mjx or warp."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     env: EnvConfig = field(default_factory=EnvConfig)

@@ -91,5 +91,5 @@ def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConf
     return observation + sigma * jax.random.normal(jax.random.fold_in(draw.key, step), observation.shape)
 
 
-def _uniform(key: Array, limits: Range, shape: tuple[int, ...] = ()) -> Array:
+def _uniform(key: Array, limits: Bounds, shape: tuple[int, ...] = ()) -> Array:
     return jax.random.uniform(key, shape, minval=limits[0], maxval=limits[1])

@@ -237,22 +237,20 @@ def fill(path):
 CHILD = """
 import sys
 from pathlib import Path
-from dataclasses import replace
 from real2sim_jax.learning.train import train
 from tests.demos import lifts
-from tests.learning.probe import TINY, Probe
+from tests.learning.probe import Probe
 from tests.learning.test_runs import LONGER
-folder = Path(sys.argv[1])
 print("starts", flush=True)
-train(Probe(), lifts(), LONGER, folder, resume=(folder / "checkpoints").is_dir() or sys.argv[2] == "resume")
+train(Probe(), lifts(), LONGER, Path(sys.argv[1]))
 print("ends", flush=True)
 """
 LONGER = replace(TINY, ppo=replace(TINY.ppo, steps=8 * 120 * 10), checkpoint_every=2)
 KILLS = 20
 
 
-def child(folder, mode=""):
-    return subprocess.Popen([sys.executable, "-c", CHILD, folder, mode], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def child(folder):
+    return subprocess.Popen([sys.executable, "-c", CHILD, folder], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def trained_in(folder):
@@ -265,6 +263,7 @@ def trained_in(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
     trained_in(tmp_path / "warm")
     seconds = trained_in(tmp_path / "straight")
@@ -277,6 +276,6 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bytes(tmp_path):
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         killed += process.returncode == -signal.SIGKILL
-        trained_in(folder)
+        train(Probe(), lifts(), LONGER, folder, resume=(folder / "checkpoints").is_dir())
         assert bytes_of(folder) == bytes_of(tmp_path / "straight"), f"kill {number}"
     assert killed >= KILLS // 2

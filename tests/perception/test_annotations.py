@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from real2sim_jax.errors import UserError
+from real2sim_jax.files import read_csv
 from real2sim_jax.perception.annotations import read_tracks
 from real2sim_jax.types import ANCHOR, HAND, MOVED
 
@@ -232,7 +233,8 @@ def test_an_id_with_line_ends_makes_an_error_of_one_line(tmp_path):
 @pytest.mark.parametrize("use_phases", [True, False])
 def test_every_listed_real_video_is_usable(use_phases):
     tracks, skipped = read_tracks(DATA, use_phases=use_phases)
-    assert len(tracks) == 36 and not skipped
+    listed = read_csv(DATA / "actions.csv", ["video_id"])
+    assert len(tracks) == len(listed) > 30 and not skipped
     for action, track in tracks.values():
         assert track.boxes.shape[1] == action.bodies and np.isfinite(track.boxes).all()
         assert track.touching.any() and track.acting.any()

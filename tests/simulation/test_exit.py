@@ -78,6 +78,7 @@ def test_a_program_ends_while_the_engine_is_called(ending):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_twenty_programs_end_while_the_engine_is_called(ending):
     for _ in range(20):

@@ -64,7 +64,7 @@ class BoxTrack:
 class MaskTrack:
     """Observed masks of the visible parts of the bodies over time; fields not named here as in BoxTrack."""
 
-    masks: Annotated[Array, numbers("T B H W", 0.0, 1.0)]
+    masks: Annotated[Array, Spec("T B H W", kinds="fu", low=0.0, high=1.0)]
     seen: Annotated[Array, flags("T B")]
     touching: FrameFlags
     acting: FrameFlags

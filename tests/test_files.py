@@ -145,6 +145,13 @@ def test_every_field_is_held_to_its_type(tmp_path, kind, name):
         assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(path)), way
 
 
+def test_masks_may_take_a_byte_of_each_pixel(tmp_path):
+    masks = make(MaskTrack)
+    files.save(tmp_path / "a.npz", masks.replace(masks=masks.masks.astype(np.uint8)))
+    read = files.load(tmp_path / "a.npz", MaskTrack).masks
+    assert read.dtype == np.uint8 and (read == masks.masks).all()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_would_not_load_is_not_saved_over_what_does(tmp_path, kind):
     path, good = tmp_path / "a.npz", make(kind)

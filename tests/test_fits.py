@@ -82,7 +82,7 @@ def absurd():
 
 
 NO_TRACK = {"tiny", "inverted", "outside", "hand_alone", "no_anchor", "empty_frames", "no_frames"}
-NO_TRACK |= {"nan", "some_nan", "infinite"}
+NO_TRACK |= {"nan", "some_nan", "infinite", "huge"}
 GOOD = {"good1": ("push_left_to_right", 0), "good2": ("pick_up", 1)}
 
 

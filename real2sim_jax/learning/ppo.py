@@ -36,7 +36,7 @@ from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 
 @dataclass(frozen=True)
 class PPOConfig(Checked):
-    """Checked of the learner."""
+    """Settings of the learner."""
 
     envs: Annotated[int, Range(1, 1 << 20)] = 512
     """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
@@ -56,6 +56,13 @@ class PPOConfig(Checked):
     """Fraction of the training after which starts have their full difficulty."""
     networks: NetworkConfig = field(default_factory=NetworkConfig)
     guide: GuideConfig = field(default_factory=GuideConfig)
+
+    def __post_init__(self) -> None:
+        """UserError where a minibatch would be empty, or as in `Checked`."""
+        super().__post_init__()
+        if self.minibatches > self.envs * EPISODE_STEPS:
+            most = f"{self.envs * EPISODE_STEPS}, the steps of an iteration with envs = {self.envs}"
+            raise UserError(f"minibatches: expected at most {most}, got {self.minibatches}")
 
     @property
     def iterations(self) -> int:

@@ -18,7 +18,8 @@ class Spec:
     axes: str
     """Length of each axis, separated by spaces: a number, or a name that stands for one length in the whole file."""
     kinds: str = "fi"
-    """numpy's letters of the types: f floating, i whole numbers of 32 or 64 bits, b truth values, f4 float32 alone."""
+    """numpy's letters of the types: f floating and i whole numbers of 32 or 64 bits, u bytes, b truth values, f4 float32
+    alone."""
     low: float = -inf
     high: float = inf
     unit: bool = False
@@ -73,7 +74,8 @@ def _check_shape(name: str, shape: tuple[int, ...], axes: list[str], lengths: di
 
 
 def _check_values(name: str, array: np.ndarray, spec: Spec) -> None:
-    is_usual = array.dtype.kind == "b" or (array.dtype.isnative and array.dtype.itemsize in (4, 8))
+    sizes = {"b": (1,), "u": (1,)}.get(array.dtype.kind, (4, 8))
+    is_usual = array.dtype.isnative and array.dtype.itemsize in sizes
     if not is_usual or array.dtype.kind not in spec.kinds or (spec.kinds == "f4" and array.dtype != np.float32):
         expected = {"b": "truth values", "f4": "float32"}.get(spec.kinds, "numbers")
         raise ValueError(f"{name} is of type {str(array.dtype)[:40]}, expected {expected}")

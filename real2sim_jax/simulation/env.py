@@ -44,7 +44,7 @@ MAX_SPEED, MAX_SPIN = 20.0, 400.0
 
 @dataclass(frozen=True)
 class EnvConfig(Checked):
-    """Checked of the environment."""
+    """Settings of the environment."""
 
     reward: RewardConfig = field(default_factory=RewardConfig)
     starts: StartConfig = field(default_factory=StartConfig)

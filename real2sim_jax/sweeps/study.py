@@ -100,8 +100,9 @@ def _study(path: Path, name: str, document: dict[str, Any]) -> Study:
     if not NAME.fullmatch(name):
         raise UserError(f"{path}: expected a file name of letters, digits, '_', '-' and '.'")
     values = {key: converted(kinds[key], value, f"{path}: {key}") for key, value in document.items()}
+    found = _conditions(path, base, conditions)
     with placed(f"{path}: "):
-        study = Study(name, **{"question": "", **values}, conditions=_conditions(path, base, conditions))
+        study = Study(name, **{"question": "", **values}, conditions=found)
     return _checked(path, study)
 
 

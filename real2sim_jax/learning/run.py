@@ -134,7 +134,7 @@ class Run:
         step = None if self.manager is None else self.manager.latest_step()
         if self.manager is None or step is None:
             return state
-        self.history = read_json(self.folder / "history.json")[:step]
+        self.history = _read_history(self.folder / "history.json")[:step]
         try:
             restored: Any = self.manager.restore(step, args=ocp.args.StandardRestore(state))
         except Exception as error:
@@ -201,6 +201,18 @@ class Run:
         for name, what in (("config", "with another configuration"), ("parents", "on other demonstrations")):
             if known.get(name) != provenance[name]:
                 raise UserError(f"{self.folder}: was trained {what}; resume with the same or start anew")
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    """The numbers of each iteration; UserError where the file says something else."""
+    rows = read_json(path)
+    numbers = isinstance(rows, list) and all(
+        isinstance(row, dict) and "steps" in row and all(type(value) in (int, float) for value in row.values())
+        for row in rows
+    )
+    if not numbers:
+        raise UserError(f"{path}: expected the numbers of each iteration by name, got something else; start anew")
+    return rows
 
 
 def _checkpoints(folder: Path) -> ocp.CheckpointManager:

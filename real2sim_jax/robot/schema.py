@@ -18,8 +18,8 @@ class Spec:
     axes: str
     """Length of each axis, separated by spaces: a number, or a name that stands for one length in the whole file."""
     kinds: str = "fi"
-    """numpy's letters of the types: f floating and i whole numbers of 32 or 64 bits, u bytes, b truth values, f4 float32
-    alone."""
+    """numpy's letters of the types: f floating and i whole numbers of 32 or 64 bits, u bytes, b truth values; f4 stands
+    for float32 alone."""
     low: float = -inf
     high: float = inf
     unit: bool = False

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from real2sim_jax.limits import LARGEST_SIDE_PX, check_boxes
 from real2sim_jax.robot import schema
 from real2sim_jax.robot.schema import Spec, flags, numbers, quaternions
 
@@ -26,8 +27,10 @@ Tree = TypeVar("Tree")
 
 FAR_M = 1000.0
 """No length is larger: float32 has steps of 0.06 mm there."""
+TINY_M = 1e-6
+"""No length of a body is smaller."""
 MANY_PX = 1e5
-"""No place in an image is further out, no image larger."""
+"""No place in an image is further out."""
 MANY_TURNS_RAD = 1000.0
 LENGTHS = {"B": (2, 3), "K": (2, 100_000)}
 """Smallest and largest length of axes; the others have at least one entry."""
@@ -35,9 +38,9 @@ LENGTHS = {"B": (2, 3), "K": (2, 100_000)}
 Seconds = Annotated[Array, numbers("", 0.001, 2.0)]
 """() s between frames: 0.5 to 1000 a second."""
 FrameFlags = Annotated[Array, flags("T")]
-ImageSize = Annotated[Array, numbers("2", 1.0, MANY_PX)]
+ImageSize = Annotated[Array, Spec("2", kinds="fi", low=1.0, high=LARGEST_SIDE_PX)]
 """(2,) px, width and height."""
-HalfExtents = Annotated[Array, numbers("B 3", 0.0, FAR_M)]
+HalfExtents = Annotated[Array, numbers("B 3", TINY_M, FAR_M)]
 Angle = Annotated[Array, numbers("", -MANY_TURNS_RAD, MANY_TURNS_RAD)]
 
 
@@ -88,7 +91,7 @@ class Camera:
     """rad."""
     elevation: Angle
     """rad."""
-    focal: Annotated[Array, numbers("", 0.0, MANY_PX)]
+    focal: Annotated[Array, numbers("", 1e-3, MANY_PX)]
     """px."""
     image_size: ImageSize
     """px, width and height."""
@@ -145,6 +148,8 @@ def check(kind: type, arrays: Mapping[str, Any]) -> None:
     if kind is Demonstration and np.ndim(arrays.get("dt", 0.0)) == 1:
         specs = {name: dataclasses.replace(spec, axes=f"D {spec.axes}") for name, spec in specs.items()}
     schema.check(arrays, specs, LENGTHS)
+    if kind is BoxTrack:
+        check_boxes(np.asarray(arrays["boxes"]), np.asarray(arrays["image_size"]))
 
 
 def _specs(kind: type, arrays: Mapping[str, Any], prefix: str = "") -> dict[str, Spec]:

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 ORDER = (
     ("robot", "jax_settings"),
     ("errors",),
-    ("actions", "locks", "settings", "texts"),
+    ("actions", "limits", "locks", "settings", "texts"),
     ("types",),
     ("files", "geometry"),
     ("states_csv", "perception"),

@@ -34,7 +34,7 @@ def turned(rng):
 def make(kind, seed=0):
     rng = np.random.default_rng(seed)
     if kind is BoxTrack:
-        return BoxTrack(boxes=rng.random((T, B, 4)), **common(rng))
+        return BoxTrack(boxes=np.sort(rng.random((T, B, 2, 2)), axis=2).reshape(T, B, 4), **common(rng))
     if kind is MaskTrack:
         return MaskTrack(masks=(rng.random((T, B, 6, 8)) < 0.5).astype(np.float32), **common(rng))
     if kind is Demonstration:
@@ -251,7 +251,7 @@ def test_a_flipped_byte_is_one_line_or_still_as_the_type_says(tmp_path_factory, 
 def test_a_full_disk_keeps_the_old_artefact_and_leaves_nothing_else(full_disk):
     path, small = full_disk / "a.npz", make(BoxTrack)
     files.save(path, small)
-    noise = np.random.default_rng(0).random((20_000, B, 4))
+    noise = np.sort(np.random.default_rng(0).random((20_000, B, 2, 2)), axis=2).reshape(-1, B, 4)
     many = {name: np.ones(20_000, bool) for name in ("touching", "acting", "valid")}
     with pytest.raises(OSError):
         files.save(path, small.replace(boxes=noise, seen=np.ones((20_000, B), bool), **many))

@@ -15,9 +15,9 @@ import numpy as np
 from real2sim_jax.actions import ACTIONS_BY_CLASS, Action, action_named
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_csv, read_json
+from real2sim_jax.limits import check_box, check_rate, check_size
 from real2sim_jax.perception.boxes import FrameBoxes, assemble_boxes
 from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase
-from real2sim_jax.perception.limits import check_box, check_rate, check_size
 from real2sim_jax.texts import whole_number
 from real2sim_jax.types import BoxTrack
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import read_text
-from real2sim_jax.perception.limits import LARGEST_SIDE_PX, check_box
+from real2sim_jax.limits import LARGEST_SIDE_PX, check_box
 from real2sim_jax.texts import whole_number
 
 ROLES = ("hand", "moved", "anchor", "ignore")

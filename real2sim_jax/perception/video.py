@@ -15,7 +15,7 @@ import numpy as np
 
 from real2sim_jax.errors import UserError
 from real2sim_jax.files import replacing
-from real2sim_jax.perception.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
+from real2sim_jax.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
 
 RATE_HZ = 12.0
 LONG_SIDE_PX = 480

@@ -17,7 +17,7 @@ class Spec:
 
     axes: str
     """Length of each axis, separated by spaces: a number, or a name that stands for one length in the whole file."""
-    kinds: str = "fi"
+    kinds: str = "f"
     """numpy's letters of the types: f floating and i whole numbers of 32 or 64 bits, u bytes, b truth values; f4 stands
     for float32 alone."""
     low: float = -inf
@@ -27,7 +27,7 @@ class Spec:
 
 
 def numbers(axes: str, low: float = -inf, high: float = inf) -> Spec:
-    """Return the spec of finite numbers from low to high."""
+    """Return the spec of finite floating-point numbers from low to high."""
     return Spec(axes, low=low, high=high)
 
 
@@ -77,7 +77,7 @@ def _check_values(name: str, array: np.ndarray, spec: Spec) -> None:
     sizes = {"b": (1,), "u": (1,)}.get(array.dtype.kind, (4, 8))
     is_usual = array.dtype.isnative and array.dtype.itemsize in sizes
     if not is_usual or array.dtype.kind not in spec.kinds or (spec.kinds == "f4" and array.dtype != np.float32):
-        expected = {"b": "truth values", "f4": "float32"}.get(spec.kinds, "numbers")
+        expected = {"b": "truth values", "f": "floating-point numbers", "f4": "float32"}.get(spec.kinds, "numbers")
         raise ValueError(f"{name} is of type {str(array.dtype)[:40]}, expected {expected}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} is not finite")

@@ -69,7 +69,7 @@ def box_track(track: Any) -> list[str]:
     boxes = np.asarray(track.boxes)
     shape = boxes.shape[:2] if boxes.ndim == 3 else (1, 1)
     return first(
-        array("boxes", boxes, (None, None, 4), "fi"), rate(track.dt), image(track.image_size),
+        array("boxes", boxes, (None, None, 4)), rate(track.dt), image(track.image_size),
         array("seen", track.seen, shape, "b"), flags(track, shape[0]), between("bodies", shape[1], 2, 3),
         _boxes_in(boxes, track),
     )  # fmt: skip

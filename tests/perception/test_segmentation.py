@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.errors import UserError
+from real2sim_jax.limits import LARGEST_SIDE_PX
 from real2sim_jax.perception.drift import drift_of, shaken
-from real2sim_jax.perception.limits import LARGEST_SIDE_PX
 from real2sim_jax.perception.mask_tracks import for_action, mask_track
 from real2sim_jax.perception.prompts import ROLES, Prompt, Told, check_told, lines_of, parse_told, read_told
 from real2sim_jax.perception.saliency import weights_path

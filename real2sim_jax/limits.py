@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from real2sim_jax.errors import UserError
 
 LARGEST_SIDE_PX = 16384
@@ -23,6 +25,14 @@ def check_rate(rate_hz: float) -> None:
     """UserError unless a number of frames a second is possible."""
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
         raise UserError(f"{rate_hz:g} frames a second; expected {RATES_HZ[0]:g} to {RATES_HZ[1]:g}")
+
+
+def check_boxes(boxes: np.ndarray, size_px: np.ndarray) -> None:
+    """UserError unless boxes (..., 4) px, x1 y1 x2 y2, are upright and at most one image outside the image (2,) px."""
+    far = (boxes < -np.tile(size_px, 2)) | (boxes > 2.0 * np.tile(size_px, 2))
+    inverted = (boxes[..., 0] > boxes[..., 2]) | (boxes[..., 1] > boxes[..., 3])
+    for box in boxes[far.any(axis=-1) | inverted][:1]:
+        raise UserError(f"box {box.tolist()}: expected x1 <= x2, y1 <= y2 and at most one image outside the image")
 
 
 def check_box(box: Iterable[float], size_px: tuple[float, float]) -> None:

@@ -21,8 +21,8 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
+from real2sim_jax.core.errors import InputError, one_line
 from real2sim_jax.jax_settings import prepare
-from real2sim_jax.robot.errors import InputError, one_line
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
 

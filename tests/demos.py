@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
-from real2sim_jax.types import Demonstration, stack
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.data.types import Demonstration, stack
 
 STEPS, DT = 121, 1.0 / 12.0
 

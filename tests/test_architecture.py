@@ -1,8 +1,9 @@
-"""The rooms of the package and the one way in which they import each other."""
+"""The rooms of the package, the one direction in which they import each other, and one name for each thing."""
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,37 +12,29 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
-    ("robot", "jax_settings"),
-    ("errors",),
-    ("actions", "limits", "locks", "settings", "texts"),
-    ("types",),
-    ("files", "geometry"),
-    ("states_csv", "perception"),
-    ("rendering",),
-    ("fitting",),
-    ("demonstrations",),
+    ("core", "jax_settings"),
+    ("data", "robot"),
+    ("geometry", "perception"),
     ("simulation",),
-    ("learning",),
-    ("benchmark",),
+    ("formats", "rendering", "benchmark"),
+    ("fitting", "synthetic"),
+    ("evaluation", "learning"),
+    ("replay",),
     ("viewers",),
-    ("arms",),
-    ("console", "inventory", "lerobot"),
-    ("segments",),
-    ("annotation", "fits"),
-    ("pipeline",),
+    ("annotation", "exports", "simulated_robots", "stages"),
     ("sweeps",),
     ("commands",),
-    ("cli", "__main__"),
+    ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-# Optional packages that one file of the robot's imports inside a function.
-LATE_ON_THE_ROBOT = {"franka.py": {"franky"}, "onnx_export.py": {"onnx"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
+ON_THE_ROBOT = [path for path in FILES if path.relative_to(PACKAGE).parts[0] in ("core", "robot")]
+LATE_ON_THE_ROBOT = {"franka/arm.py": {"franky"}}
+"""Optional packages that one file imports inside a function."""
 
 
 def room_of(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imported(path):
@@ -51,7 +44,7 @@ def imported(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            # `from real2sim_jax import files` names the room only after the import.
+            # `from real2sim_jax import core` names the room only after the import.
             names = [alias.name for alias in node.names] if node.module == "real2sim_jax" else [None]
             yield from (f"{node.module}.{name}" if name else str(node.module) for name in names)
 
@@ -64,18 +57,32 @@ def rooms_imported(path):
 def test_imports_go_one_way(path):
     room = room_of(path)
     if room == "__init__":
-        assert not list(imported(path))
         return
     assert room in LEVEL, f"{room} has no place in the order of rooms"
     for other in rooms_imported(path):
         assert other == room or LEVEL.get(other, len(ORDER)) < LEVEL[room], f"{path} imports {other}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "robot").glob("*.py")), ids=lambda path: path.name)
+def test_nothing_lies_loose_beside_the_rooms():
+    assert {path.name for path in PACKAGE.glob("*.py")} <= {"__init__.py", "cli.py", "jax_settings.py"}
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(LEVEL) - {"cli", "jax_settings"}
+
+
+def test_no_public_class_has_the_name_of_another():
+    found = defaultdict(list)
+    for path in FILES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].append(str(path.relative_to(PACKAGE)))
+    assert not {name: places for name, places in found.items() if len(places) > 1}
+
+
+@pytest.mark.parametrize("path", ON_THE_ROBOT, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_robot_needs_numpy_alone(path):
-    assert rooms_imported(path) <= {"robot"}
+    assert rooms_imported(path) <= {"core", "robot"}
     others = {name.split(".")[0] for name in imported(path)} - {"real2sim_jax", "numpy"}
-    assert others - sys.stdlib_module_names <= LATE_ON_THE_ROBOT.get(path.name, set())
+    late = {module for name, modules in LATE_ON_THE_ROBOT.items() if str(path).endswith(name) for module in modules}
+    assert others - sys.stdlib_module_names <= late
 
 
 @pytest.mark.parametrize(
@@ -89,9 +96,9 @@ def test_optional_packages_are_imported_late(module):
         assert not any(name.split(".")[0] == module for name in names), path
 
 
-@pytest.mark.parametrize("folder", [PACKAGE, PACKAGE / "robot"], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", ["core", "robot", "robot/franka", "robot/udp"])
 def test_what_the_robot_imports_on_its_way_is_empty(folder):
-    assert not list(imported(folder / "__init__.py"))
+    assert not list(imported(PACKAGE / folder / "__init__.py"))
 
 
 def test_the_command_line_starts_without_jax():

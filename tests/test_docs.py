@@ -9,17 +9,17 @@ from typing import get_args
 import pytest
 import tyro
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.report import Report
 from real2sim_jax.benchmark.specs import HAND_COLUMNS, HELD_COLUMNS, STANDING_COLUMNS
 from real2sim_jax.cli import Command
-from real2sim_jax.files import RunLayout
-from real2sim_jax.fitting.report import FitReport
-from real2sim_jax.perception.annotations import read_tracks
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.data.artefacts import RunLayout
+from real2sim_jax.data.types import BoxTrack, Camera, CuboidTrack, Demonstration
+from real2sim_jax.evaluation.report import FitReport
+from real2sim_jax.formats.published_states import column_names
+from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.robot.__main__ import main as robot_main
-from real2sim_jax.robot.guide import Guide
-from real2sim_jax.states_csv import column_names
-from real2sim_jax.types import BoxTrack, Camera, CuboidTrack, Demonstration
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -152,7 +152,7 @@ def test_every_field_of_the_arrays_is_described(kind):
     [
         ("states.csv", column_names(1)),
         ("quality.json", FitReport),
-        ("policy.npz", [f"guide_{field.name}" for field in fields(Guide)]),
+        ("policy.npz", [f"guide_{field.name}" for field in fields(Reference)]),
         ("report_SPEC.json", Report),
         ("Start states", HAND_COLUMNS + STANDING_COLUMNS + HELD_COLUMNS),
     ],

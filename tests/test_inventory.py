@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import save, write_json
-from real2sim_jax.inventory import describe_path
-from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.robot.policy import save_policy
+from real2sim_jax.commands.inventory import describe_path
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import save_policy
+from real2sim_jax.data.artefacts import save, write_json
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 from tests.robot.conftest import random_policy
 
 

@@ -21,25 +21,25 @@ from typing import Any
 import cv2
 import numpy as np
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import load, read_json, write_json
-from real2sim_jax.perception.annotations import LABELS
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import load, read_json, write_json
+from real2sim_jax.data.types import BoxTrack, MaskTrack
+from real2sim_jax.formats.something_else import LABELS
 from real2sim_jax.perception.boxes import box_iou, boxes_of_masks
-from real2sim_jax.perception.drift import shaken
-from real2sim_jax.perception.prompts import read_told
-from real2sim_jax.perception.staged import as_filmed, film_of
-from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.perception.drift import unstabilise
+from real2sim_jax.perception.prompts import read_hints
 from real2sim_jax.perception.video import write_video
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.segments import Videos, segment_stage, video_id
-from real2sim_jax.types import BoxTrack, MaskTrack
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.segment import Videos, segment_stage, video_id
+from real2sim_jax.synthetic.films import as_filmed, film_of
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 SUFFIXES = (".webm", ".mp4", ".mov", ".gif", ".mkv")
 BODIES = ("hand", "moved", "anchor")
 PHONE_S, PHONE_HZ, PHONE_PX = 30, 30, (1920, 1080)
-LEAST_HAND_PX = 300
+MIN_HAND_PX = 300
 """A reference hand of fewer pixels is no measure of IoU."""
 
 
@@ -56,13 +56,13 @@ def main() -> int:
         video = video_id(path)
         if segmented(path, options.out, []):
             found[video] = compared(path, options.out / video)
-        elif (told := boxes_to_tell(annotated(path))) and segmented(path, options.out / "told", told):
-            found[f"{video}, told {len(told)} boxes"] = compared(path, options.out / "told" / video)
+        elif (hints := boxes_to_tell(annotated(path))) and segmented(path, options.out / "told", hints):
+            found[f"{video}, hints {len(told)} boxes"] = compared(path, options.out / "told" / video)
     rows = [row(video, measured) for video, measured in found.items()]
     columns = ("video", "hand IoU", "moved IoU", "anchor IoU", "hand where none is", "s / frame", "peak memory")
     console.table("masks, or boxes where only boxes are known", columns, rows)
     write_json(options.out / "masks.json", found)
-    console.say(f"written to {options.out}: masks.json, VIDEO/masks.mp4 to look at")
+    console.say(f"written to {options.out}: masks.json, VIDEO/masks.mp4 to appearance at")
     return 0
 
 
@@ -85,10 +85,10 @@ def phone_clip(out: Path) -> Path:
     return path
 
 
-def segmented(path: Path, out: Path, told: list[str]) -> bool:
+def segmented(path: Path, out: Path, hints: list[str]) -> bool:
     """Segment one video in a process of its own; whether it could be."""
     words = [sys.executable, __file__, "--one", str(path), "--out", str(out)]
-    return subprocess.run([*words, *(w for box in told for w in ("--prompt", box))], check=False).returncode == 0
+    return subprocess.run([*words, *(w for box in hints for w in ("--prompt", box))], check=False).returncode == 0
 
 
 def annotated(path: Path) -> list[dict]:
@@ -99,14 +99,14 @@ def annotated(path: Path) -> list[dict]:
 
 def boxes_to_tell(frames: list[dict]) -> list[str]:
     """Return the boxes that a user would be asked for, the last frame's first: tracking starts there."""
-    last, told = len(frames) - 1, []
+    last, hints = len(frames) - 1, []
     for t, bodies in ((last, (1, 2)), (0, (1,)), (last // 4, (1,))):
         for label in frames[t]["labels"] if frames else ():
             body = LABELS[label["gt_annotation"]]
             if body in bodies:
                 box = ",".join(f"{max(0.0, value):.0f}" for value in box_of(label))
-                told.append(f"{BODIES[body]}={box}@{t}")
-    return told
+                hints.append(f"{BODIES[body]}={box}@{t}")
+    return hints
 
 
 def box_of(label: dict) -> list[float]:
@@ -120,7 +120,7 @@ def one(path: Path, out: Path, prompts: list[str]) -> int:
     (out / name / "masks.npz").unlink(missing_ok=True)
     start = time.perf_counter()
     try:
-        found = segment_stage(Videos([path], told=read_told(prompts)), out, Console())
+        found = segment_stage(Videos([path], hints=read_hints(prompts)), out, Console())
     except UserError as error:
         print(f"{path.name}: {error}", file=sys.stderr)
         return 2
@@ -137,7 +137,7 @@ def compared(path: Path, folder: Path) -> dict[str, Any]:
     track = load(folder / "masks.npz", MaskTrack)
     drift = np.asarray(read_json(folder / "masks.json")["drift"], float)
     # References show what the drifting camera saw.
-    masks = np.stack([shaken(np.asarray(track.masks)[:, b].astype(np.uint8), drift) for b in range(3)], axis=1) > 0
+    masks = np.stack([unstabilise(np.asarray(track.masks)[:, b].astype(np.uint8), drift) for b in range(3)], axis=1) > 0
     reference = path.with_name(f"{path.stem}_masks.npz")
     if reference.is_file():
         with np.load(reference, allow_pickle=False) as file:
@@ -151,7 +151,7 @@ def with_masks(masks: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     frames = min(len(masks), len(reference))
     masks, reference = masks[:frames], np.stack([resized(r, masks.shape[2:]) for r in reference[:frames]])
     hand, moved = reference == 1, reference == 2
-    measured = hand.sum(axis=(1, 2)) > LEAST_HAND_PX
+    measured = hand.sum(axis=(1, 2)) > MIN_HAND_PX
     none = ~hand.any(axis=(1, 2))
     return {
         "hand": spread(iou(masks[measured, 0], hand[measured])),

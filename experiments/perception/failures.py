@@ -15,14 +15,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import replacing
-from real2sim_jax.perception.drift import shaken
-from real2sim_jax.perception.prompts import read_told
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.perception.drift import unstabilise
+from real2sim_jax.perception.prompts import read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import RATE_HZ, Video
 from real2sim_jax.robot.options import Parser
+from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import coloured
 from tests.perception import scenes
 from tests.perception.scenes import HEIGHT, SKIN, WIDTH, Scene
@@ -32,13 +32,13 @@ HAND, MOVED = 1, 2
 SHOWN = (4, 14, 20)
 """Frames of a picture: before the touch, in the middle, near the end of the motion."""
 QUALITY = 75
-LEAST_PX = 150
+MIN_PX = 150
 """A body of fewer true pixels is no measure of IoU."""
 BOX = "moved=62,102,100,138@0"
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrainingBenchmark:
     """A clip that is hard, and what makes it easier."""
 
     scene: Callable[[], Scene]
@@ -130,10 +130,10 @@ def paint(image: np.ndarray, share: np.ndarray, colour: np.ndarray) -> None:
 
 
 TRIALS = {
-    "transparent": Trial(transparent, "with a box drawn around it", prompts=(BOX,)),
-    "fingers only": Trial(fingers_only, "with the hand and its arm in view", better=pushed),
-    "dark hand": Trial(dark_and_blurred, "in light, unlike the wall", better=pushed),
-    "moving camera": Trial(moving_camera, "with a camera that stands still", better=pushed),
+    "transparent": TrainingBenchmark(transparent, "with a box drawn around it", prompts=(BOX,)),
+    "fingers only": TrainingBenchmark(fingers_only, "with the hand and its arm in view", better=pushed),
+    "dark hand": TrainingBenchmark(dark_and_blurred, "in light, unlike the wall", better=pushed),
+    "moving camera": TrainingBenchmark(moving_camera, "with a camera that stands still", better=pushed),
 }
 
 
@@ -141,10 +141,10 @@ def segmented(scene: Scene, prompts: Sequence[str] = ()) -> np.ndarray | str:
     """Labels (T, H, W) of `auto` as the camera saw them, or why there are none."""
     video = Video(scene.frames, 1.0 / RATE_HZ, (WIDTH, HEIGHT))
     try:
-        found = segmenter_named("auto")(video, read_told(prompts).prompts, lambda share, text: None)
+        found = segmenter_named("auto")(video, read_hints(prompts).prompts, lambda share, text: None)
     except UserError as error:
         return str(error)
-    return shaken(found.labels, found.drift)
+    return unstabilise(found.labels, found.drift)
 
 
 def row(scene: Scene, found: np.ndarray | str) -> tuple[str, str, str]:
@@ -155,7 +155,7 @@ def row(scene: Scene, found: np.ndarray | str) -> tuple[str, str, str]:
 
 def agreement(scene: Scene, found: np.ndarray, body: int) -> str:
     truth = scene.labels == body
-    measured = truth.sum(axis=(1, 2)) > LEAST_PX
+    measured = truth.sum(axis=(1, 2)) > MIN_PX
     return f"{scenes.iou(found[measured] == body, truth[measured]).mean():.2f}"
 
 

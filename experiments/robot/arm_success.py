@@ -17,26 +17,26 @@ from typing import Any
 import jax
 import numpy as np
 
-from real2sim_jax.actions import ACTIONS, Action, action_named
-from real2sim_jax.arms.episodes import Setup, judge_all, make_arm, panda_limits, play, row_of
-from real2sim_jax.arms.world import PandaArm, pose_at
 from real2sim_jax.benchmark.report import rate
 from real2sim_jax.benchmark.rollout import make_rollout
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import file_hash, read_json, versions, write_json
-from real2sim_jax.pipeline import start_states
-from real2sim_jax.robot.arms import ArmError, SimulatedArm
-from real2sim_jax.robot.joints import APPROACH_S, episode
-from real2sim_jax.robot.kinematics import WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.core.actions import ACTIONS, Action, action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import Policy, PolicyError, load_policy
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
+from real2sim_jax.data.artefacts import file_hash, read_json, versions, write_json
+from real2sim_jax.robot.franka.joints import APPROACH_S, episode
+from real2sim_jax.robot.franka.kinematics import WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.robot.franka.postures import postures
+from real2sim_jax.robot.interface import ArmError, SimulatedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.policy import Policy, PolicyError, load_policy
-from real2sim_jax.robot.postures import postures
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
+from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits, play, row_of
+from real2sim_jax.simulated_robots.world import PandaArm, pose_at
 from real2sim_jax.simulation.env import ManipulationEnv
-from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.train_and_benchmark import start_states
 from real2sim_jax.sweeps.tables import markdown_table, write_section
 
 OBJECT_POSES = {
@@ -144,7 +144,7 @@ def propose(policy: Policy, starts: StartState, rows: int) -> None:
                 postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, WIDE_GRIPPER_M)[:1]
                 for way in ways
             ]
-            found.append((sum(posture.strain < 1.0 for some in first for posture in some), x, yaw))
+            found.append((sum(posture.violation_ratio < 1.0 for some in first for posture in some), x, yaw))
     best = ", ".join(f"{count} of {rows} at {x:g} m, {yaw} deg" for count, x, yaw in sorted(found)[:-4:-1])
     print(f"{policy.action}: {best}", flush=True)
 

@@ -11,14 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from real2sim_jax.actions import ACTIONS, Action, action_named
 from real2sim_jax.benchmark.report import Report, load_report, rate, report_path
 from real2sim_jax.benchmark.specs import spec_hash
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import file_hash
-from real2sim_jax.pipeline import benchmark_stage, start_states
+from real2sim_jax.core.actions import ACTIONS, Action, action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import file_hash
 from real2sim_jax.robot.options import Parser
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.train_and_benchmark import benchmark_stage, start_states
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 ENGINES = ("batch", "mjx", "warp")

@@ -15,12 +15,12 @@ import sys
 import time
 from pathlib import Path
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.report import load_report, rate
 from real2sim_jax.benchmark.specs import SPECS
-from real2sim_jax.console import Console
-from real2sim_jax.files import RunLayout, read_json, write_json
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.data.artefacts import RunLayout, read_json, write_json
 from real2sim_jax.robot.options import Parser
+from real2sim_jax.stages.console import Console
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}

@@ -18,16 +18,16 @@ import jax.numpy as jnp
 from brax.envs.base import State
 from flax import struct
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.console import Console
-from real2sim_jax.files import write_json
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.data.artefacts import write_json
 from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import NetworkConfig
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.learning.train import TrainConfig, make_ppo
-from real2sim_jax.learning.trial import made_up_env
+from real2sim_jax.learning.training_benchmark import synthetic_env
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.simulation.env import EPISODE_STEPS
+from real2sim_jax.stages.console import Console
 
 ACTION = action_named("pick_up")
 SINGLES = 3
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=1024, help="light agents [1024]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the results [runs]")
     options = parser.parse_args()
-    env, demos = made_up_env(ACTION, TrainConfig())
+    env, demos = synthetic_env(ACTION, TrainConfig())
     point: Any = Point()
     light, skill = make_ppo(point, demos, LIGHT), make_ppo(env, demos, SKILL)
     rows = [measured("light", light, options.agents), measured("skill", skill, 16)]

@@ -27,13 +27,13 @@ from rich.console import Console
 from rich.table import Table
 
 from real2sim_jax import jax_settings
-from real2sim_jax.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.rotations import rotate, wxyz_from_rotvec
+from real2sim_jax.data.types import Array, Camera
 from real2sim_jax.geometry.cameras import look_at_camera
-from real2sim_jax.perception.synthetic import synthetic_scenes
 from real2sim_jax.rendering.silhouettes import CYCLES, soft_masks, visible_corners
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.rotations import rotate, wxyz_from_rotvec
-from real2sim_jax.types import Array, Camera
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 TRIANGLES = np.concatenate([CYCLES[:, [0, 1, 2]], CYCLES[:, [0, 2, 3]]])
 SOFTNESS_PX = 1.0

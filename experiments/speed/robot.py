@@ -17,14 +17,14 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.console import Console
-from real2sim_jax.files import versions, write_json
+from real2sim_jax.core.observation import CONTROL_HZ, EPISODE_S
+from real2sim_jax.core.policy import Policy, load_policy
+from real2sim_jax.data.artefacts import versions, write_json
 from real2sim_jax.jax_settings import use_cores
-from real2sim_jax.robot.arms import SimulatedArm
 from real2sim_jax.robot.controller import Controller
-from real2sim_jax.robot.observation import CONTROL_HZ, EPISODE_S
+from real2sim_jax.robot.interface import SimulatedArm
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.policy import Policy, load_policy
+from real2sim_jax.stages.console import Console
 
 POLICY = Path("experiments/skills/results/pick_up/seed0/policy.npz")
 EPISODES, IMPORTS = 50, 7

@@ -24,15 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.console import Console
-from real2sim_jax.files import write_json
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.data.artefacts import write_json
 from real2sim_jax.learning.ppo import PPOConfig
 from real2sim_jax.learning.train import TrainConfig
-from real2sim_jax.learning.trial import Trial, made_up_env
+from real2sim_jax.learning.training_benchmark import TrainingBenchmark, synthetic_env
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.simulation.env import EPISODE_STEPS
-from real2sim_jax.simulation.physics import BACKENDS
+from real2sim_jax.simulation.physics.backends import BACKENDS
+from real2sim_jax.stages.console import Console
 
 ACTION = "pick_up"
 ANEW = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
@@ -83,11 +83,11 @@ def measured(name: str, envs: int, iterations: int) -> dict[str, Any]:
     config = TrainConfig(physics=name if name in BACKENDS else "batch", ppo=PPOConfig(envs=envs))
     action, started = action_named(ACTION), time.perf_counter()
     if name == "gymnasium":
-        iterate = gymnasium_steps(made_up_env(action, config)[0], envs)
+        iterate = gymnasium_steps(synthetic_env(action, config)[0], envs)
     elif name == "stable_baselines3":
-        iterate = stable_baselines(made_up_env(action, config)[0], envs, config.ppo)
+        iterate = stable_baselines(synthetic_env(action, config)[0], envs, config.ppo)
     else:
-        iterate = Trial(action, config).iterate
+        iterate = TrainingBenchmark(action, config).iterate
     iterate()
     compile_s = time.perf_counter() - started
     seconds = min(timed(iterate) for _ in range(iterations))

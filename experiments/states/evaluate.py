@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from real2sim_jax.console import Console
-from real2sim_jax.files import read_json
+from real2sim_jax.data.artefacts import read_json
 from real2sim_jax.robot.options import Parser
+from real2sim_jax.stages.console import Console
 
 PARTS = ("real", "synthetic", "masks")
 MEASURE = Path(__file__).with_name("measure.py")

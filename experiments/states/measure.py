@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import ACTIONS, Action
 from real2sim_jax.commands.evaluate import show_evaluation
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import versions, write_json
-from real2sim_jax.fitting.evaluation import Evaluation, judge
+from real2sim_jax.core.actions import ACTIONS, Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import versions, write_json
+from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack
+from real2sim_jax.evaluation.folders import TrackEvaluation, judge
+from real2sim_jax.evaluation.recovery import Recovery, contact_f1, recovery
 from real2sim_jax.fitting.fit import FitConfig, FitResult, fit_tracks
 from real2sim_jax.fitting.quality import BODY_NAMES
-from real2sim_jax.fitting.recovery import Recovery, contact_f1, recovery
-from real2sim_jax.perception.annotations import read_tracks
+from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.perception.contact import contact_from_boxes
-from real2sim_jax.perception.synthetic import Noise, observe_masks, synthetic_scenes, synthetic_tracks
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack
+from real2sim_jax.stages.console import Console
+from real2sim_jax.synthetic.scenes import Noise, observe_masks, synthetic_scenes, synthetic_tracks
 
 NOISE = Noise(side_px=3.0, hole_fraction=0.2)
 MASK_WIDTH_PX = 128
@@ -74,7 +74,7 @@ def real(tracks: Path, use_phases: bool, console: Console, config: FitConfig | N
     observed, skipped = read_tracks(tracks, use_phases=use_phases)
     result, seconds = timed_fit(observed, config)
     found = judged(observed, result)
-    show_evaluation(console, Evaluation(found.videos, {**skipped, **found.refused}, found.notes))
+    show_evaluation(console, TrackEvaluation(found.videos, {**skipped, **found.refused}, found.notes))
     return {"phases": use_phases, "seconds": seconds, **found.as_json(), "skipped": skipped}
 
 
@@ -128,13 +128,13 @@ def timed_fit(observed: Observed, config: FitConfig | None) -> tuple[FitResult, 
     return result, time.perf_counter() - start
 
 
-def judged(observed: Observed, result: FitResult) -> Evaluation:
+def judged(observed: Observed, result: FitResult) -> TrackEvaluation:
     videos = {}
     for name, track in result.tracks.items():
         action, seen = observed[name]
         iou = {b: float(track.quality[f"iou_{b}"]) for b in BODY_NAMES.values() if f"iou_{b}" in track.quality}
         videos[name] = judge(track, action, np.asarray(seen.seen, bool), iou)
-    return Evaluation(videos, result.failures)
+    return TrackEvaluation(videos, result.failures)
 
 
 def inferred_contact(action: Action, observed: Any, truth: CuboidTrack) -> float | None:
@@ -146,7 +146,9 @@ def inferred_contact(action: Action, observed: Any, truth: CuboidTrack) -> float
     return contact_f1(found, np.asarray(truth.touching))
 
 
-def error_table(errors: dict[str, Recovery], contact: dict[str, float], found: Evaluation) -> dict[str, dict[str, Any]]:
+def error_table(
+    errors: dict[str, Recovery], contact: dict[str, float], found: TrackEvaluation
+) -> dict[str, dict[str, Any]]:
     """Median errors by action and over all of the scenes that have a fit."""
     rows = {}
     for row in (*ACTIONS, "all"):

@@ -19,15 +19,14 @@ from importlib.resources import files
 from typing import Any
 
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.errors import one_line
-from real2sim_jax.texts import whole_number
+from real2sim_jax.core.errors import UserError, one_line
+from real2sim_jax.core.text import whole_number
 
 HOST = "127.0.0.1"
 PORTS_TRIED = 50
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 """Of what a page may send."""
-MOST_REQUESTS = 32
+MAX_REQUESTS = 32
 """At once: each holds a thread, and a browser opens six connections to one server."""
 LONGEST_S = 10.0
 """From the connection to the end of the answer, which the page's own take a fraction of."""
@@ -61,7 +60,7 @@ class Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a request in a thread of its own, where there is one left."""
-        if len(self._begun) >= MOST_REQUESTS:
+        if len(self._begun) >= MAX_REQUESTS:
             with suppress(OSError):
                 request.sendall(BUSY)
             self.shutdown_request(request)
@@ -157,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _text(self) -> str:
         length = whole_number(self.headers.get("Content-Length", ""))
-        if length > MOST_BYTES:
-            raise UserError(f"expected a text of at most {MOST_BYTES} bytes, got {length}")
+        if length > MAX_BYTES:
+            raise UserError(f"expected a text of at most {MAX_BYTES} bytes, got {length}")
         data = self.rfile.read(length)
         if len(data) < length:
             raise UserError(f"expected {length} bytes, got {len(data)}; send them again")
@@ -196,8 +195,8 @@ def _mask(session: Session, number: str) -> Answer:
 
 
 def _save(session: Session, text: str) -> Answer:
-    told = session.save(text)
-    return _json({"out": str(session.out), "boxes": len(told.prompts), "contacts": len(told.contacts)})
+    hints = session.save(text)
+    return _json({"out": str(session.out), "boxes": len(hints.prompts), "contacts": len(hints.contacts)})
 
 
 def _segment(session: Session, text: str) -> Answer:

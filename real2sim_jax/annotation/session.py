@@ -9,14 +9,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import replacing
-from real2sim_jax.perception.drift import shaken
+from real2sim_jax.core.errors import UserError, one_line
+from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.perception.drift import unstabilise
 from real2sim_jax.perception.mask_tracks import mask_track
-from real2sim_jax.perception.prompts import Told, check_told, lines_of, parse_told, read_told_file
+from real2sim_jax.perception.prompts import UserHints, check_told, lines_of, parse_told, read_told_file
 from real2sim_jax.perception.segmentation import Segmenter
 from real2sim_jax.perception.video import Video, read_video
-from real2sim_jax.robot.errors import one_line
 from real2sim_jax.viewers.fit import COLOURS
 
 JPEG_QUALITY = 90
@@ -26,7 +25,7 @@ HEADING = "# {name}: boxes in px of the video and times of contact, in frames at
 
 
 @dataclass
-class Job:
+class SegmentationJob:
     """A segmentation that runs or has ended."""
 
     share: float = 0.0
@@ -46,17 +45,17 @@ class Session:
         """Read the video, and what `out` says of it where it exists; UserError where one cannot be read."""
         self.path, self.out = path, out
         self._video, self._segmenter = read_video(path), segmenter
-        self.told = read_told_file(out) if out.exists() else Told()
-        check_told(self.told, len(self._video.frames), self._video.source_size)
+        self.hints = read_told_file(out) if out.exists() else UserHints()
+        check_told(self.hints, len(self._video.frames), self._video.source_size)
         self._masks: np.ndarray | None = None
-        self._job: Job | None = None
+        self._job: SegmentationJob | None = None
         self._lock, self._saving = threading.Lock(), threading.Lock()
 
     def description(self) -> dict[str, Any]:
         """Return what the page needs to know, ready for JSON."""
         width, height = self._video.source_size
         facts = {"name": self.path.name, "out": str(self.out), "frames": len(self._video.frames), "dt": self._video.dt}
-        return {**facts, "width": width, "height": height, "lines": lines_of(self.told)}
+        return {**facts, "width": width, "height": height, "lines": lines_of(self.hints)}
 
     def frame(self, t: int) -> bytes | None:
         """Return a frame as JPEG, None where there is none."""
@@ -75,44 +74,44 @@ class Session:
             picture[masks[t] == body + 1] = (*colour[::-1], OPACITY)
         return cv2.imencode(".png", picture)[1].tobytes()
 
-    def save(self, text: str) -> Told:
+    def save(self, text: str) -> UserHints:
         """Write what the page says, in lines; UserError where it cannot be followed, or not be read again."""
-        told = self._read(text)
-        lines = lines_of(told)
+        hints = self._read(text)
+        lines = lines_of(hints)
         with self._saving, replacing(self.out) as temporary:
             heading = HEADING.format(name=one_line(self.path.name))
             temporary.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
             if lines_of(read_told_file(temporary)) != lines:
                 raise UserError(f"{self.out}: what is written reads as something else; nothing is saved")
-        self.told = told
-        return told
+        self.hints = hints
+        return hints
 
-    def segment(self, text: str) -> Job:
+    def segment(self, text: str) -> SegmentationJob:
         """Find masks with what the page says, in a thread of their own; UserError where that is running already."""
-        told = self._read(text)
+        hints = self._read(text)
         with self._lock:
             if self._job is not None and self._job.running:
                 raise UserError("masks are being looked for already; wait for them")
-            job = self._job = Job()
-        threading.Thread(target=self._run, args=(job, told), daemon=True).start()
+            job = self._job = SegmentationJob()
+        threading.Thread(target=self._run, args=(job, hints), daemon=True).start()
         return job
 
-    def job(self) -> Job | None:
+    def job(self) -> SegmentationJob | None:
         """Return how far the last segmentation is, None before the first."""
         return self._job
 
-    def _read(self, text: str) -> Told:
+    def _read(self, text: str) -> UserHints:
         # Lines alone: words may name files on the command line, but a page has no business with files.
-        told = parse_told(text.splitlines())
-        check_told(told, len(self._video.frames), self._video.source_size)
-        return told
+        hints = parse_told(text.splitlines())
+        check_told(hints, len(self._video.frames), self._video.source_size)
+        return hints
 
-    def _run(self, job: Job, told: Told) -> None:
+    def _run(self, job: SegmentationJob, hints: UserHints) -> None:
         def report(share: float, text: str) -> None:
             job.share, job.text = share, text
 
         try:
-            self._find(job, told, report)
+            self._find(job, hints, report)
         except UserError as error:
             job.error = str(error)
         except Exception as error:
@@ -121,10 +120,10 @@ class Session:
         finally:
             job.running = False
 
-    def _find(self, job: Job, told: Told, report: Callable[[float, str], None]) -> None:
+    def _find(self, job: SegmentationJob, hints: UserHints, report: Callable[[float, str], None]) -> None:
         video: Video = self._video
-        found = self._segmenter(video, told.prompts, report)
-        _, contact = mask_track(found, video, told.contacts)
+        found = self._segmenter(video, hints.prompts, report)
+        _, contact = mask_track(found, video, hints.contacts)
         # As the drifting camera saw them: boxes are drawn on its pictures.
-        self._masks = shaken(found.labels, found.drift)
+        self._masks = unstabilise(found.labels, found.drift)
         job.notes, job.touching = list(found.notes), contact.touching.tolist()

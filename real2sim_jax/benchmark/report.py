@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.success import Success
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_json, versions, write_json
-from real2sim_jax.types import Array
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import read_json, versions, write_json
+from real2sim_jax.data.types import Array
 
 SCHEMA, VERSION = "Report", 1
 RULES = ("hand_ok", "object_ok", "published_hand_ok", "published_object_ok")

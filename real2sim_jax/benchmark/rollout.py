@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from real2sim_jax.benchmark.success import Success, judge
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.guide import Guide
-from real2sim_jax.robot.observation import CONTROL_HZ
-from real2sim_jax.robot.policy import Policy
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.observation import CONTROL_HZ
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 from real2sim_jax.simulation.types import StartState, Trajectory
-from real2sim_jax.types import Array
 
 Arrays = dict[str, Any]
 Rollout = Callable[[Policy, StartState], tuple[Trajectory, Success, Array]]
@@ -69,5 +69,5 @@ def _arrays(policy: Policy) -> Arrays:
 
 
 def _policy(env: ManipulationEnv, arrays: Arrays) -> Policy:
-    guide = Guide(**arrays["guide"])
+    guide = Reference(**arrays["guide"])
     return Policy(env.action.name, 1.0 / CONTROL_HZ, arrays["mean"], arrays["std"], arrays["layers"], guide)

@@ -9,11 +9,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_columns, write_csv
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import read_columns, write_csv
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import StartState
-from real2sim_jax.types import Array
 
 SpecName = Literal["easy", "hard"]
 Overlaps = Callable[[StartState], Array]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.actions import Action, Kind
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, wrap
+from real2sim_jax.core.actions import Action, Kind
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, wrap
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import Array
 
 SLIDE_DISTANCE = 0.05
 LIFT_HEIGHT = 0.01

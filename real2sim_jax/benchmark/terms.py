@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.robot.observation import MAX_OPENING_M
-from real2sim_jax.simulation.reward import Reference, RewardConfig, Scene, references, reward, scene_of
+from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.data.types import Array, Demonstration
+from real2sim_jax.simulation.reward import ObservedScene, RewardConfig, RewardTarget, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import Array, Demonstration
 
 Terms = dict[str, Array]
 
@@ -19,19 +19,19 @@ def terms_over_time(trajectories: Trajectory, demos: Demonstration, config: Rewa
 
     Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
     """
-    return _terms(_scenes(trajectories), references(demos), config or RewardConfig())
+    return _terms(_scenes(trajectories), reward_targets(demos), config or RewardConfig())
 
 
 def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
     """Return each term (T,) that the demonstrations themselves get on average: below 1 where they differ."""
     config = config or RewardConfig()
-    every = references(demos)
+    every = reward_targets(demos)
     found = _terms(_demonstrated_scenes(every, config), every, config)
     return {name: np.asarray(values).mean(axis=0) for name, values in found.items()}
 
 
 @partial(jax.jit, static_argnames="config")
-def _terms(scenes: Scene, demos: Reference, config: RewardConfig) -> Terms:
+def _terms(scenes: ObservedScene, demos: RewardTarget, config: RewardConfig) -> Terms:
     """Terms (N, T) of scenes (N, T, ...); demos stacked on a leading axis."""
     over_time = jax.vmap(lambda scene, now: reward(scene, now, config)[1], in_axes=(0, 1))
     return jax.vmap(over_time, in_axes=(0, None))(scenes, demos)
@@ -39,7 +39,7 @@ def _terms(scenes: Scene, demos: Reference, config: RewardConfig) -> Terms:
 
 @jax.jit
 @jax.vmap
-def _scenes(trajectory: Trajectory) -> Scene:
+def _scenes(trajectory: Trajectory) -> ObservedScene:
     """What the reward sees of one episode, (T, ...)."""
     t = jax.tree.map(jnp.asarray, trajectory)
     opening = jnp.clip(t.opening, 0.0, MAX_OPENING_M)
@@ -47,10 +47,10 @@ def _scenes(trajectory: Trajectory) -> Scene:
     return over_time(t.gripper_position, t.gripper_wxyz, opening, t.object_position, t.object_wxyz, t.heights, t.radii)
 
 
-def _demonstrated_scenes(demos: Reference, config: RewardConfig) -> Scene:
+def _demonstrated_scenes(demos: RewardTarget, config: RewardConfig) -> ObservedScene:
     """Scenes (D, T, ...) in which everything is where one demonstration has it, the fingers as they should be."""
     zero = jnp.zeros(demos.azimuth.shape)
-    return Scene(
+    return ObservedScene(
         object_bottom=demos.object_bottom,
         object_axis=demos.object_axis,
         object_half_height=demos.object_half_height,

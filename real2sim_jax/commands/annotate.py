@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Annotate:
         """Run the command."""
         from real2sim_jax.annotation.server import make_server
         from real2sim_jax.annotation.session import Session
-        from real2sim_jax.commands.options import segmenter_as_told
-        from real2sim_jax.console import Console
+        from real2sim_jax.commands.options import chosen_segmenter
         from real2sim_jax.perception.segmentation import segmenter_named
         from real2sim_jax.perception.video import check_is_file
+        from real2sim_jax.stages.console import Console
 
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: expected 0 to 65535")
         check_is_file(self.video)
         console = Console()
-        segmenter = segmenter_named(segmenter_as_told(self), self.checkpoint)
+        segmenter = segmenter_named(chosen_segmenter(self), self.checkpoint)
         with console.status("reading"):
             session = Session(self.video, self.out or self.video.with_suffix(".prompts.txt"), segmenter)
         with make_server(session, self.port) as server:

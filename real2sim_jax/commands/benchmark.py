@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.actions import Action, action_named
 from real2sim_jax.commands.options import at_least_one, not_negative
 from real2sim_jax.commands.robot import policy_path
+from real2sim_jax.core.actions import Action, action_named
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Benchmark:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax import pipeline
-        from real2sim_jax.console import Console
-        from real2sim_jax.robot.policy import load_policy
+        from real2sim_jax.core.policy import load_policy
+        from real2sim_jax.stages import train_and_benchmark as pipeline
+        from real2sim_jax.stages.console import Console
 
         console = Console()
         path = policy_path(self.policy, self.action, self.runs, self.seed)

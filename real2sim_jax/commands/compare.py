@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Compare:
     def __call__(self) -> int:
         """Run the command."""
         from real2sim_jax.benchmark.report import load_report, rate
-        from real2sim_jax.console import Console
+        from real2sim_jax.stages.console import Console
 
         found = [(path, load_report(path)) for path in _report_files(self.reports)]
         rows, first = [], {}

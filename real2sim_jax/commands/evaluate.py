@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 _MEASURES = {
     "hover_m": ("highest above its support while nothing holds it", 100.0, "cm"),
@@ -34,9 +34,9 @@ class EvaluateStates:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.files import write_json
-        from real2sim_jax.fitting.evaluation import evaluate_states
+        from real2sim_jax.data.artefacts import write_json
+        from real2sim_jax.evaluation.folders import evaluate_states
+        from real2sim_jax.stages.console import Console
 
         if self.json is not None and len(self.json) > 1:
             raise UserError(f"--json: expected at most one file, got {len(self.json)}")

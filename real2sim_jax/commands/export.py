@@ -6,7 +6,7 @@ from typing import Any
 
 from real2sim_jax.commands.options import at_least_one
 from real2sim_jax.commands.robot import policy_path
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,20 @@ class Export:
 
 
 def _save_onnx(target: Path, policy: Path) -> None:
-    from real2sim_jax.robot.onnx_export import save_onnx
-    from real2sim_jax.robot.policy import load_policy
+    from real2sim_jax.core.policy import load_policy
+    from real2sim_jax.exports.onnx import save_onnx
 
     save_onnx(target, load_policy(policy))
     print(f"written to {target}")
 
 
 def _save_dataset(target: Path, policy: Path, options: Export) -> None:
-    from real2sim_jax import pipeline
-    from real2sim_jax.actions import action_named
-    from real2sim_jax.console import Console
-    from real2sim_jax.files import file_hash
-    from real2sim_jax.lerobot import check_can_save, save_dataset
-    from real2sim_jax.robot.policy import load_policy
+    from real2sim_jax.core.actions import action_named
+    from real2sim_jax.core.policy import load_policy
+    from real2sim_jax.data.artefacts import file_hash
+    from real2sim_jax.exports.lerobot import check_can_save, save_dataset
+    from real2sim_jax.stages import train_and_benchmark as pipeline
+    from real2sim_jax.stages.console import Console
 
     console, action = Console(), action_named(load_policy(policy).action)
     check_can_save(target)
@@ -74,23 +74,23 @@ def _save_dataset(target: Path, policy: Path, options: Export) -> None:
 
 
 def _demonstrated(path: Path, action: Any) -> list[Any]:
-    from real2sim_jax.files import load
-    from real2sim_jax.lerobot import Episode, demonstrated
-    from real2sim_jax.types import Demonstration, unstack
+    from real2sim_jax.data.artefacts import load
+    from real2sim_jax.data.types import Demonstration, unstack
+    from real2sim_jax.exports.lerobot import RecordedEpisode, demonstrated
 
     demos = unstack(load(path, Demonstration))
-    return [Episode(_task(action), "demonstration", demonstrated(demo), None) for demo in demos]
+    return [RecordedEpisode(_task(action), "demonstration", demonstrated(demo), None) for demo in demos]
 
 
 def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
-    from real2sim_jax import pipeline
-    from real2sim_jax.lerobot import Episode
-    from real2sim_jax.types import unstack
+    from real2sim_jax.data.types import unstack
+    from real2sim_jax.exports.lerobot import RecordedEpisode
+    from real2sim_jax.stages import train_and_benchmark as pipeline
 
     states = {"easy": pipeline.start_states("easy", action, options.seed, options.episodes)}
     ((_, report, trajectories),) = pipeline.judged(action, [path], states, options.physics, options.seed)
     pairs = zip(unstack(trajectories), report.ok, strict=True)
-    return [Episode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
+    return [RecordedEpisode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
 
 
 def _task(action: Any) -> str:

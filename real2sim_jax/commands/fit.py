@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.commands.options import ids, not_negative, video_files
+from real2sim_jax.core.actions import action_named
 
 BODIES = ("hand", "moved", "anchor")
 
@@ -43,8 +43,8 @@ class Fit:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.fits import Source, fit_stage
+        from real2sim_jax.stages.console import Console
+        from real2sim_jax.stages.fit import Source, fit_stage
 
         console = Console()
         action = action_named(self.action) if self.action else None

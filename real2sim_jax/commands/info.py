@@ -16,8 +16,8 @@ class Info:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.inventory import describe_installation, describe_path
+        from real2sim_jax.commands.inventory import describe_installation, describe_path
+        from real2sim_jax.stages.console import Console
 
         lines = describe_installation() if self.path is None else describe_path(self.path)
         Console().table("real2sim", ("what", "value"), lines)

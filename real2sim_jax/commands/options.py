@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 def ids(videos: str | None) -> list[str] | None:
@@ -47,17 +47,17 @@ class Segmentation(Model, Protocol):
     def prompt(self) -> Sequence[str]: ...  # noqa: D102
 
 
-def segmenter_as_told(options: Model) -> str:
+def chosen_segmenter(options: Model) -> str:
     """Return the name of the segmenter: the best that there is where none is named."""
     return options.segmenter or ("sam" if options.checkpoint else "auto")
 
 
-def videos_as_told(videos: Sequence[Path], options: Segmentation) -> Any:
+def videos_to_segment(videos: Sequence[Path], options: Segmentation) -> Any:
     """Return the segment stage's input."""
-    from real2sim_jax.perception.prompts import read_told
-    from real2sim_jax.segments import Videos
+    from real2sim_jax.perception.prompts import read_hints
+    from real2sim_jax.stages.segment import Videos
 
-    return Videos(videos, segmenter_as_told(options), read_told(options.prompt), options.checkpoint)
+    return Videos(videos, chosen_segmenter(options), read_hints(options.prompt), options.checkpoint)
 
 
 def video_files(videos: Sequence[Path], options: Segmentation, tracks: Path | None) -> Any:
@@ -68,4 +68,4 @@ def video_files(videos: Sequence[Path], options: Segmentation, tracks: Path | No
         return None
     if tracks is not None:
         raise UserError("--video and --tracks: expected one of the two")
-    return videos_as_told(videos, options)
+    return videos_to_segment(videos, options)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.commands.options import at_least_one
+from real2sim_jax.core.actions import action_named
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Profile:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
         from real2sim_jax.learning.train import TrainConfig
-        from real2sim_jax.learning.trial import Trial
-        from real2sim_jax.simulation.physics import check_physics
+        from real2sim_jax.learning.training_benchmark import TrainingBenchmark
+        from real2sim_jax.simulation.physics.backends import check_physics
+        from real2sim_jax.stages.console import Console
 
         console, action = Console(), action_named(self.action)
         check_physics(self.physics)
@@ -36,7 +36,7 @@ class Profile:
         config = TrainConfig(physics=self.physics)
         envs = config.ppo.envs if self.envs is None else self.envs
         at_least_one("--envs", envs)
-        trial = Trial(action, replace(config, ppo=replace(config.ppo, envs=envs)))
+        trial = TrainingBenchmark(action, replace(config, ppo=replace(config.ppo, envs=envs)))
         with console.status("compiling"):
             trial.iterate()
         with console.status(f"tracing {self.iterations} iterations"):

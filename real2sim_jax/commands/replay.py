@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.actions import ACTIONS, Action
 from real2sim_jax.commands.options import ids
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import ACTIONS, Action
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Replay:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.files import write_json
+        from real2sim_jax.data.artefacts import write_json
+        from real2sim_jax.stages.console import Console
 
         if self.json is not None and len(self.json) > 1:
             raise UserError(f"--json: expected at most one file, got {len(self.json)}")
@@ -60,7 +60,7 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReplayRow:
     """One video."""
 
     action: Action
@@ -79,7 +79,7 @@ class Row:
 class Replays:
     """What has been replayed so far."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, ReplayRow] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
     """As of an `Evaluation`."""
@@ -107,7 +107,7 @@ class Replays:
 
 def replay_all(options: Replay, replays: Replays, console: Any) -> None:
     """Replay the videos of a folder into `replays`; a bad one costs a line. UserError when there is no good one."""
-    from real2sim_jax.fitting.evaluation import evaluate_states
+    from real2sim_jax.evaluation.folders import evaluate_states
 
     judged = evaluate_states(options.states, options.actions)
     wanted = ids(options.videos)
@@ -130,11 +130,11 @@ def replay_all(options: Replay, replays: Replays, console: Any) -> None:
         raise UserError(f"none of {len(replays.refused)} videos could be replayed; {reason}")
 
 
-def _replayed(options: Replay, video: str, judgement: Any) -> Row:
+def _replayed(options: Replay, video: str, judgement: Any) -> ReplayRow:
     import numpy as np
 
-    from real2sim_jax.simulation.replay import replay
-    from real2sim_jax.simulation.replay_plan import ReplayConfig
+    from real2sim_jax.replay.plan import ReplayConfig
+    from real2sim_jax.replay.simulate import replay
     from real2sim_jax.viewers.replay import save_replay_gif
 
     track = read_track(_file_of(options.states, video))
@@ -144,7 +144,7 @@ def _replayed(options: Replay, video: str, judgement: Any) -> Row:
         save_replay_gif(folder / "replay.gif", track, result, judgement.action.name)
     shown, frames = int(np.sum(result.track.valid)), int(np.sum(track.valid))
     stretch = result.duration_s / (max(shown - 1, 1) * float(track.dt))
-    return Row(judgement.action, judgement.broken, result.failures, result.deviation_m, (shown, frames), stretch)
+    return ReplayRow(judgement.action, judgement.broken, result.failures, result.deviation_m, (shown, frames), stretch)
 
 
 def _file_of(folder: Path, video: str) -> Path:
@@ -163,11 +163,11 @@ def read_track(path: Path) -> Any:
     """
     import numpy as np
 
-    from real2sim_jax.files import read_columns
-    from real2sim_jax.fitting.evaluation import beside
+    from real2sim_jax.data.artefacts import read_columns
+    from real2sim_jax.data.types import HAND, MOVED, CuboidTrack
+    from real2sim_jax.evaluation.folders import beside
+    from real2sim_jax.formats.published_states import read_states
     from real2sim_jax.geometry.cuboids import signed_distance
-    from real2sim_jax.states_csv import read_states
-    from real2sim_jax.types import HAND, MOVED, CuboidTrack
 
     states = read_states(path)
     if path.stem == "states":
@@ -200,13 +200,13 @@ def show_replays(console: Any, replays: Replays) -> None:
             console.say(f"{video}: {line}" if video else line)
 
 
-def _cells(video: str, row: Row) -> tuple[str, ...]:
+def _cells(video: str, row: ReplayRow) -> tuple[str, ...]:
     fit, done = ("no" if broken else "yes" for broken in (row.fit_broken, row.broken))
     rules, off = ", ".join(row.broken) or "-", f"{100.0 * row.deviation_m:.1f} cm"
     return video, row.action.name, fit, done, rules, off
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: ReplayRow) -> dict[str, Any]:
     return {
         "action": row.action.name,
         "success": not row.broken,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
 
 # Modules that load jax or mujoco are imported inside the commands: `--help` stays quick.
 
@@ -69,21 +69,21 @@ class Run:
 
 
 def _run_simulated(options: Run, path: Path) -> int:
-    from real2sim_jax.arms.program import ROBOTS, Scene, default_limits, run_simulated
     from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE
     from real2sim_jax.robot.program import RunSettings, limits_from
+    from real2sim_jax.simulated_robots.program import ROBOTS, SimulationOptions, default_limits, run_simulated
 
     if options.robot not in ROBOTS:
         raise UserError(f"unknown robot {options.robot!r}: expected one of {', '.join(ROBOTS)}")
     limits = limits_from(options.max_linear, options.max_angular, default_limits(options.robot))
     settings = RunSettings(options.steps, options.log, False, options.dry_run, limits)
     place = options.start or NOMINAL_START, options.object_pose or OBJECT_POSE
-    return run_simulated(options.robot, path, Scene(*place, options.video, options.arm_model), settings)
+    return run_simulated(options.robot, path, SimulationOptions(*place, options.video, options.arm_model), settings)
 
 
 def policy_path(policy: Path | None, action: str | None, runs: Path, seed: int) -> Path:
     """Return the given file, or where the runs folder has the action's policy; UserError when neither is given."""
-    from real2sim_jax.files import RunLayout
+    from real2sim_jax.data.artefacts import RunLayout
 
     if policy is not None:
         return policy

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.commands.options import videos_as_told
+from real2sim_jax.commands.options import videos_to_segment
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Segment:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.segments import segment_stage
+        from real2sim_jax.stages.console import Console
+        from real2sim_jax.stages.segment import segment_stage
 
         console = Console()
-        found = segment_stage(videos_as_told(self.videos, self), self.out, console)
+        found = segment_stage(videos_to_segment(self.videos, self), self.out, console)
         show_segments(console, found)
         console.say(f"written to {self.out}/VIDEO/: masks.npz masks.mp4 masks.json")
         return 0

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from real2sim_jax.commands.options import at_least_one, ids
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Sweep:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
+        from real2sim_jax.stages.console import Console
         from real2sim_jax.sweeps.runner import Inputs, members_of, run_missing
 
         console = Console()

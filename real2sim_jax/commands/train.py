@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.commands.benchmark import show_success
 from real2sim_jax.commands.fit import show_fits
 from real2sim_jax.commands.options import at_least_one, ids, not_negative, video_files
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Train:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
-        from real2sim_jax.files import RunLayout
-        from real2sim_jax.fits import Source
-        from real2sim_jax.locks import locked
+        from real2sim_jax.data.artefacts import RunLayout
+        from real2sim_jax.data.locks import locked
+        from real2sim_jax.stages.console import Console
+        from real2sim_jax.stages.fit import Source
 
         action = action_named(self.action)
         not_negative(self.seed)
@@ -77,9 +77,9 @@ class Train:
         return 0
 
     def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
-        from real2sim_jax import pipeline
         from real2sim_jax.benchmark.specs import SPECS
-        from real2sim_jax.fits import fit_stage
+        from real2sim_jax.stages import train_and_benchmark as pipeline
+        from real2sim_jax.stages.fit import fit_stage
 
         fits = fit_stage(source, action, layout.folder, console)
         show_fits(console, fits)
@@ -115,11 +115,11 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
 
 
 def _train_config(options: Train) -> Any:
-    from real2sim_jax.files import read_toml
+    from real2sim_jax.data.artefacts import read_toml
     from real2sim_jax.learning.train import TrainConfig
     from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.env import EPISODE_STEPS
-    from real2sim_jax.simulation.physics import check_physics
+    from real2sim_jax.simulation.physics.backends import check_physics
     from real2sim_jax.sweeps.overrides import override, placed
 
     check_physics(options.physics)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.commands.options import at_least_one
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class TuneEnv:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
         from real2sim_jax.learning.tuning import CANDIDATES, tune
-        from real2sim_jax.simulation.physics import check_physics
+        from real2sim_jax.simulation.physics.backends import check_physics
+        from real2sim_jax.stages.console import Console
 
         console, action = Console(), action_named(self.action)
         check_physics(self.physics)

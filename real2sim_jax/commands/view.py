@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from real2sim_jax.commands.options import not_negative
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 FILMS = ("masks.mp4", "fit.gif")
 """What `fit` and its like leave beside a track, the first that there is."""
@@ -32,7 +32,7 @@ class View:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.console import Console
+        from real2sim_jax.stages.console import Console
         from real2sim_jax.viewers.page3d import save_page, serve_page
         from real2sim_jax.viewers.stage import episode_times, side_by_side
 
@@ -74,8 +74,8 @@ def _video(options: View) -> str | None:
 def _video_scenes(options: View, video: str, times: Any) -> list[Any]:
     import numpy as np
 
-    from real2sim_jax.files import load
-    from real2sim_jax.types import CuboidTrack
+    from real2sim_jax.data.artefacts import load
+    from real2sim_jax.data.types import CuboidTrack
     from real2sim_jax.viewers.film import read_film
     from real2sim_jax.viewers.stage import demonstration_scene, video_scene
 
@@ -92,8 +92,8 @@ def _demonstration(path: Path, video: str) -> Any:
     """The demonstration that was made of a video, None where there is none."""
     import jax
 
-    from real2sim_jax.files import load, load_header
-    from real2sim_jax.types import Demonstration
+    from real2sim_jax.data.artefacts import load, load_header
+    from real2sim_jax.data.types import Demonstration
 
     if not path.is_file():
         return None
@@ -107,11 +107,11 @@ def _demonstration(path: Path, video: str) -> Any:
 
 def _episode(path: Path, times: Any) -> Any:
     """The episode that `real2sim run --robot mujoco-gripper` goes through."""
-    from real2sim_jax.actions import action_named
-    from real2sim_jax.arms.episodes import Setup, make_arm, play
-    from real2sim_jax.arms.program import start_state
+    from real2sim_jax.core.actions import action_named
+    from real2sim_jax.core.policy import load_policy
     from real2sim_jax.robot.backends import NOMINAL_START
-    from real2sim_jax.robot.policy import load_policy
+    from real2sim_jax.simulated_robots.episodes import Setup, make_arm, play
+    from real2sim_jax.simulated_robots.program import start_state
     from real2sim_jax.viewers.stage import episode_scene
 
     policy, setup = load_policy(path), Setup()

@@ -10,17 +10,17 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.fitting.initial import Start
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.settings import Checked, Count, Length, Range
+from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack, check, flatten, unstack
+from real2sim_jax.fitting.initial import Hypothesis
 from real2sim_jax.fitting.losses import Scales, Weights
 from real2sim_jax.fitting.masks import prepare_masks, refine_on_masks
 from real2sim_jax.fitting.minimise import Problem, Schedule, minimise_all, problem_of, scene_of
-from real2sim_jax.fitting.prepare import BODIES, pad_track, padded_length, rules_of, trim
+from real2sim_jax.fitting.prepare import BODIES, contact_constraints, pad_track, padded_length, trim
 from real2sim_jax.fitting.quality import describe
 from real2sim_jax.perception.boxes import boxes_of_masks
-from real2sim_jax.settings import Checked, Count, Length, Range
-from real2sim_jax.types import BoxTrack, CuboidTrack, MaskTrack, check, flatten, unstack
 
 Rate = Annotated[float, Range(0, 1, above=True)]
 Steps = Annotated[int, Range(0, 1_000_000)]
@@ -97,14 +97,14 @@ def fit_tracks(
     return FitResult(fitted, failures, curves)
 
 
-def starts_of(config: FitConfig) -> Start:
+def starts_of(config: FitConfig) -> Hypothesis:
     """Return every combination of the configured hypotheses on a leading axis."""
     elevations, turns = np.deg2rad(config.elevations_deg), np.deg2rad(config.hand_turns_deg)
     hands = [*((turn, False) for turn in turns), (0.0, True)]
     places = [(False, False), (False, True), (True, False)]
     every = [(e, *place, *hand) for e in elevations for place in places for hand in hands]
     elevation, on_anchor, hidden, turn, above = (np.array(column) for column in zip(*every, strict=True))
-    return Start(elevation.astype(np.float32), on_anchor, hidden, turn.astype(np.float32), above)
+    return Hypothesis(elevation.astype(np.float32), on_anchor, hidden, turn.astype(np.float32), above)
 
 
 def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> list[list[Problem]]:
@@ -115,7 +115,7 @@ def _problems(tracks: Iterable[tuple[Action, BoxTrack]], config: FitConfig) -> l
     problems = []
     for action, track in pairs:
         padded = pad_track(track, length)
-        rules = rules_of(action, padded)
+        rules = contact_constraints(action, padded)
         sensible = [start for start in starts if rules.released.any() or not (start.on_anchor or start.hidden)]
         problems.append([problem_of(padded, rules, start) for start in sensible])
     return problems

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.fitting.parameters import Parameters, Rules
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, Camera
+from real2sim_jax.fitting.parameters import ContactConstraints, Parameters
 from real2sim_jax.geometry.cameras import back_project_to_depth, back_project_to_height, look_at_camera
-from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, Camera
 
 TYPICAL_DISTANCE_M = 0.8
 HAND_M = (0.04, 0.04, 0.2)
@@ -24,7 +24,7 @@ BORDER_FRACTION = 0.025
 
 
 @struct.dataclass
-class Start:
+class Hypothesis:
     """One hypothesis that boxes alone do not settle; fields may carry a leading axis of starts."""
 
     elevation: Array
@@ -59,7 +59,7 @@ def fill(values: Array, known: Array) -> Array:
     return (1.0 - share) * values[first] + share * values[last]
 
 
-def initial_guess(observed: BoxTrack, rules: Rules, start: Start) -> Parameters:
+def initial_guess(observed: BoxTrack, rules: ContactConstraints, start: Hypothesis) -> Parameters:
     """Return a first scene: objects where the bottoms of their boxes meet what they rest on, the hand along its entry.
 
     While the moved object may be in the air its distance from the camera is taken from the frames around.
@@ -121,7 +121,7 @@ def _half_extents(box: Array, front: Array, camera: Camera) -> Array:
 
 
 def _moved(
-    boxes: Array, seen: Array, rules: Rules, start: Start, anchor: _Standing, camera: Camera
+    boxes: Array, seen: Array, rules: ContactConstraints, start: Hypothesis, anchor: _Standing, camera: Camera
 ) -> tuple[Array, Array, Array]:
     """Half extents (3,), centres (T, 3) and lifts (T,) of the moved object."""
     resting = seen & ~rules.airborne

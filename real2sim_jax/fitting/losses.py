@@ -9,15 +9,15 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
+from real2sim_jax.core.rotations import conjugate, rotate
+from real2sim_jax.core.settings import Checked, Positive, Range, Weight
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.fitting.initial import cut_sides
-from real2sim_jax.fitting.parameters import Parameters, Rules, shown_position
+from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, shown_position
 from real2sim_jax.geometry.cameras import rotation_camera_world
 from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
 from real2sim_jax.rendering.boxes import soft_boxes
 from real2sim_jax.rendering.occlusion import trim_hidden
-from real2sim_jax.robot.rotations import conjugate, rotate
-from real2sim_jax.settings import Checked, Positive, Range, Weight
-from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 
 Mean = Annotated[float, Range(-20, 20)]
 
@@ -93,7 +93,7 @@ class Scales(Checked):
 
 
 def loss_terms(
-    track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, on_anchor: Array, s: Scales
+    track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: ContactConstraints, on_anchor: Array, s: Scales
 ) -> dict[str, Array]:
     """Return every term by name, scalars; `p` are the decoded quantities of the scene `track`."""
     valid = observed.valid
@@ -129,7 +129,7 @@ def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
     return sum((weight * terms[name] for name, weight in known.items() if name in terms), jnp.zeros(()))
 
 
-def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Rules, s: Scales) -> Array:
+def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: ContactConstraints, s: Scales) -> Array:
     """Return the box sides' robust squared errors, summed over bodies and sides, mean over frames.
 
     A side on the image border is only known to reach it: there the body may go on outside for nothing.
@@ -205,7 +205,7 @@ def _angles(p: Parameters) -> Array:
     return jnp.stack([p.hand_azimuth, p.hand_elevation], axis=-1)
 
 
-def _turns(p: Parameters, rules: Rules) -> Array:
+def _turns(p: Parameters, rules: ContactConstraints) -> Array:
     tilt = jnp.where(rules.airborne[:, None], p.moved_tilt, 0.0)
     return jnp.concatenate([p.moved_yaw[:, None], tilt], axis=-1)
 
@@ -223,12 +223,12 @@ def _sunk(track: CuboidTrack) -> Array:
     return jnp.maximum(reach - centres[:, 2], 0.0)
 
 
-def _object_sizes(track: CuboidTrack, rules: Rules, s: Scales) -> Array:
+def _object_sizes(track: CuboidTrack, rules: ContactConstraints, s: Scales) -> Array:
     terms = _deviation(jnp.log(track.half_extents[MOVED:]), s.log_half_extent)
     return jnp.sum(terms * rules.present[MOVED:, None])
 
 
-def _object_depth(track: CuboidTrack, rules: Rules, s: Scales) -> Array:
+def _object_depth(track: CuboidTrack, rules: ContactConstraints, s: Scales) -> Array:
     ratio = jnp.log(track.half_extents[MOVED:, 1] / track.half_extents[MOVED:, 0])
     return jnp.sum((ratio / s.log_depth_over_width) ** 2 * rules.present[MOVED:])
 

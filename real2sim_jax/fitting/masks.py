@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.data.types import Array, MaskTrack
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
 from real2sim_jax.fitting.minimise import Problem, Schedule, descend
 from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position
-from real2sim_jax.perception.boxes import LEAST_AREA
+from real2sim_jax.perception.boxes import MIN_AREA
 from real2sim_jax.rendering.silhouettes import soft_masks
-from real2sim_jax.types import Array, MaskTrack
 
 
 def refine_on_masks(
@@ -53,7 +53,7 @@ def mask_term(rendered: Array, observed: Array, seen: Array) -> Array:
 
     A mask that is missed altogether costs 1, whatever its size. Source: Petrik et al., CoRL 2020, balanced mask loss.
     """
-    area = jnp.maximum(jnp.sum(observed, axis=(2, 3)), LEAST_AREA)
+    area = jnp.maximum(jnp.sum(observed, axis=(2, 3)), MIN_AREA)
     error = jnp.sum((rendered - observed) ** 2, axis=(2, 3)) / area
     return jnp.sum(jnp.where(seen, jnp.minimum(error, 4.0), 0.0)) / jnp.maximum(jnp.sum(seen), 1)
 

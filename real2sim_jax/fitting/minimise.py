@@ -12,11 +12,11 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from real2sim_jax.fitting.initial import Start, initial_guess
+from real2sim_jax.data.types import Array, BoxTrack, CuboidTrack, unstack
+from real2sim_jax.fitting.initial import Hypothesis, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, loss_terms, weighted_sum
-from real2sim_jax.fitting.parameters import Parameters, Rules, decode, from_free, to_free
+from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, decode, from_free, to_free
 from real2sim_jax.jax_settings import cores
-from real2sim_jax.types import Array, BoxTrack, CuboidTrack, unstack
 
 
 class Settings(Protocol):
@@ -43,7 +43,7 @@ class Problem:
     """One video seen under one hypothesis."""
 
     observed: BoxTrack
-    rules: Rules
+    rules: ContactConstraints
     on_anchor: Array
     """() bool: the released object stands on the anchor."""
     free: Parameters
@@ -75,7 +75,7 @@ class Schedule:
 
 
 @jax.jit
-def problem_of(observed: BoxTrack, rules: Rules, start: Start) -> Problem:
+def problem_of(observed: BoxTrack, rules: ContactConstraints, start: Hypothesis) -> Problem:
     """Return the problem of one padded video and one start."""
     free = to_free(initial_guess(observed, rules, start))
     curve = jnp.full((MAX_ROUNDS, CURVE_POINTS), jnp.nan)

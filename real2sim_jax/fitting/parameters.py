@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.geometry.cuboids import vertical_half_extent
-from real2sim_jax.robot.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
-from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack, MaskTrack
 
 
 @struct.dataclass
@@ -59,7 +59,7 @@ class Parameters:
 
 
 @struct.dataclass
-class Rules:
+class ContactConstraints:
     """What contact and the kind of action say about each frame of one video."""
 
     present: Array
@@ -173,7 +173,9 @@ def _along_time(weights: np.ndarray, values: Array) -> Array:
     return jnp.tensordot(jnp.asarray(weights), values, axes=1)
 
 
-def decode(free: Parameters, observed: BoxTrack | MaskTrack, rules: Rules, on_anchor: Array) -> CuboidTrack:
+def decode(
+    free: Parameters, observed: BoxTrack | MaskTrack, rules: ContactConstraints, on_anchor: Array
+) -> CuboidTrack:
     """Return the scene of three bodies that free parameters describe; contact and support hold exactly.
 
     While the hand touches, its tip is the moved object's centre. A moved object that nothing holds rests on the
@@ -210,7 +212,7 @@ def shown_position(track: CuboidTrack, reach: Array) -> Array:
     return jnp.asarray(track.position).at[:, HAND].add(-back)
 
 
-def _moved(p: Parameters, half: Array, rules: Rules, on_anchor: Array) -> tuple[Array, Array]:
+def _moved(p: Parameters, half: Array, rules: ContactConstraints, on_anchor: Array) -> tuple[Array, Array]:
     tilt = jnp.where(rules.airborne[:, None], p.moved_tilt, 0.0)
     tilt_wxyz = wxyz_from_rotvec(jnp.concatenate([tilt, jnp.zeros_like(tilt[:, :1])], axis=-1), jnp)
     wxyz = multiply(_upright(p.moved_yaw), tilt_wxyz, jnp)

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.fitting.parameters import Rules
-from real2sim_jax.types import MOVED, BoxTrack, CuboidTrack
+from real2sim_jax.core.actions import Action
+from real2sim_jax.data.types import MOVED, BoxTrack, CuboidTrack
+from real2sim_jax.fitting.parameters import ContactConstraints
 
 BODIES = 3
 END_FRAMES = 2
@@ -31,7 +31,7 @@ def pad_track(track: BoxTrack, frames: int) -> BoxTrack:
     )
 
 
-def rules_of(action: Action, track: BoxTrack) -> Rules:
+def contact_constraints(action: Action, track: BoxTrack) -> ContactConstraints:
     """Return what contact says of the moved object in each frame of a padded track.
 
     An object that may leave the table is in the air at most while it is held, before it first comes into view, and
@@ -46,7 +46,7 @@ def rules_of(action: Action, track: BoxTrack) -> Rules:
     before_release = frames <= (min(held[-1], standing - 1) if action.has_anchor else frames[-1])
     airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & (not action.stays_on_table)
     present = np.array([True, True, action.has_anchor])
-    return Rules(present, airborne, released=~before_release)
+    return ContactConstraints(present, airborne, released=~before_release)
 
 
 def trim(track: CuboidTrack, bodies: int, frames: int) -> CuboidTrack:

@@ -3,13 +3,13 @@
 import jax
 import numpy as np
 
+from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, rotate
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.fitting.losses import penetration_depth, without_hidden
 from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.fitting.prepare import BODIES, padded_length
 from real2sim_jax.perception.boxes import box_iou
 from real2sim_jax.rendering.boxes import hard_boxes
-from real2sim_jax.robot.rotations import conjugate, matrix_from_wxyz, rotate
-from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 
 BODY_NAMES = {HAND: "hand", MOVED: "moved", ANCHOR: "anchor"}
 MAX_PENETRATION_M = 0.01

@@ -6,7 +6,7 @@ Functions take one camera (scalar fields) and points with any leading axes; `vma
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.types import Array, Camera
+from real2sim_jax.data.types import Array, Camera
 
 NEAR_M = 0.05
 """Points nearer than this plane are projected as if they lay on it, m."""

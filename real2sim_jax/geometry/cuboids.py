@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.robot.rotations import conjugate, matrix_from_wxyz, rotate
-from real2sim_jax.types import HAND, Array
+from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, rotate
+from real2sim_jax.data.types import HAND, Array
 
 CORNER_SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
 """(8, 3): which end of each axis a corner is at; corners 2 k and 2 k + 1 share an edge along the cuboid's z."""

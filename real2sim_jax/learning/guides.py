@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.robot.guide import Guide
-from real2sim_jax.robot.observation import CONTROL_HZ, FORCED_AFTER_S, MAX_OPENING_M
-from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
-from real2sim_jax.settings import Checked, Metres, Range, Seconds, Weight
-from real2sim_jax.simulation.reward import Reference, RewardConfig, references
-from real2sim_jax.simulation.starts import lowest_point
-from real2sim_jax.types import Demonstration
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.observation import CONTROL_HZ, FORCED_AFTER_S, MAX_OPENING_M
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.core.settings import Checked, Metres, Range, Seconds, Weight
+from real2sim_jax.data.types import Demonstration
+from real2sim_jax.simulation.initial_states import lowest_point
+from real2sim_jax.simulation.reward import RewardConfig, RewardTarget, reward_targets
 
 CERTAIN = 20.0
 """Before the tanh: no correction of the network changes this."""
@@ -73,9 +73,9 @@ class _Path(NamedTuple):
     """(K, 4)."""
 
 
-def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Guide:
+def reference_from(action: Action, demos: Demonstration, config: GuideConfig) -> Reference:
     """Return the most typical demonstrated hand as a guide; demos stacked on a leading axis D."""
-    all_references = references(demos)
+    all_references = reward_targets(demos)
     typical = most_typical(all_references)
     chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[typical], all_references)
     acting = np.asarray(demos.acting)[typical]
@@ -96,10 +96,10 @@ def guide_from(action: Action, demos: Demonstration, config: GuideConfig) -> Gui
         "grip": _grip(action, chosen.grip > 0.5, config),
         "gains": np.asarray([config.position_gain, config.orientation_gain]),
     }
-    return Guide(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
+    return Reference(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
 
 
-def most_typical(all_references: Reference) -> int:
+def most_typical(all_references: RewardTarget) -> int:
     """Return the index of the demonstration (of D, K samples each) that the reward of all likes best.
 
     The mean of several demonstrations may be none of them: halfway between two ways to go, or above the object.
@@ -110,13 +110,13 @@ def most_typical(all_references: Reference) -> int:
     return int(np.argmax(score))
 
 
-def _grasp_height(chosen: Reference, config: GuideConfig) -> np.ndarray:
+def _grasp_height(chosen: RewardTarget, config: GuideConfig) -> np.ndarray:
     """Heights (K,): the hand holds the demonstrated object's centre, ours is usually lower."""
     lowered = chosen.gripper_position[:, 2] + config.grasp_height_m - chosen.object_half_height[:, 0]
     return np.maximum(lowered, config.grasp_height_m)
 
 
-def _carrying_height(action: Action, chosen: Reference, config: GuideConfig) -> np.ndarray:
+def _carrying_height(action: Action, chosen: RewardTarget, config: GuideConfig) -> np.ndarray:
     """Heights (K,) at which the tallest object is carried as far above the table, or the anchor, as was shown."""
     bottom = chosen.object_bottom[:, 0, 2]
     shown = 2.0 * chosen.object_half_height[:, 1] if action.kind == "onto" else 0.0
@@ -126,7 +126,7 @@ def _carrying_height(action: Action, chosen: Reference, config: GuideConfig) -> 
     return np.asarray(chosen.gripper_position[:, 2] - centre + support + above + config.held_half_height_m)
 
 
-def _orientation(chosen: Reference, config: GuideConfig) -> np.ndarray:
+def _orientation(chosen: RewardTarget, config: GuideConfig) -> np.ndarray:
     """Orientations (K, 4) that point at the table at most as steeply as is paid for, and never up."""
     elevation = np.clip(chosen.elevation, 0.0, np.deg2rad(config.steepest_deg))
     return np.asarray(wxyz_from_azimuth_elevation(chosen.azimuth, elevation))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from tensorboardX import SummaryWriter
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 class Logger(Protocol):

@@ -17,15 +17,10 @@ from brax.training.networks import MLP
 from flax import linen, struct
 from jax import Array
 
-from real2sim_jax.robot.guide import Guide
-from real2sim_jax.robot.observation import (
-    ACTION_SIZE,
-    CONTROL_HZ,
-    feature_size,
-    features,
-)
-from real2sim_jax.robot.policy import Policy
-from real2sim_jax.settings import Checked, Length, Range
+from real2sim_jax.core.observation import ACTION_SIZE, CONTROL_HZ, feature_size, features
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.core.settings import Checked, Length, Range
 
 Sigma = Annotated[float, Range(0, 10, above=True)]
 MIN_SIGMA = 0.01
@@ -44,7 +39,7 @@ class NetworkConfig(Checked):
 
 
 @struct.dataclass
-class Parameters:
+class NetworkParameters:
     """Everything that is optimised."""
 
     actor: Any
@@ -71,7 +66,7 @@ class Statistics:
     critic: running_statistics.RunningStatisticsState
 
 
-def sigma_of(parameters: Parameters) -> Array:
+def sigma_of(parameters: NetworkParameters) -> Array:
     """Return the standard deviations (7,) of the exploration noise before the tanh."""
     return jnp.exp(parameters.log_sigma) + MIN_SIGMA
 
@@ -84,21 +79,21 @@ def log_prob(mean: Array, sigma: Array, raw: Array) -> Array:
 class Networks:
     """Pure functions of Parameters and Statistics for one action."""
 
-    def __init__(self, observed: Mapping[str, int], guide: Guide, config: NetworkConfig):
+    def __init__(self, observed: Mapping[str, int], guide: Reference, config: NetworkConfig):
         """observed: lengths of the two observations, as `ManipulationEnv.observation_size` has them."""
         self.config = config
         self.actor_size, self.critic_size = feature_size(observed["policy"]), observed["critic"]
-        self.guide = Guide(**{name: jnp.asarray(table) for name, table in vars(guide).items()})
+        self.guide = Reference(**{name: jnp.asarray(table) for name, table in vars(guide).items()})
         small = jax.nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
         self._actor = MLP((*config.hidden, ACTION_SIZE), linen.tanh, output_kernel_init=small)
         self._critic = MLP((*config.hidden, 1), linen.tanh)
 
-    def init(self, key: Array) -> tuple[Parameters, Statistics]:
+    def init(self, key: Array) -> tuple[NetworkParameters, Statistics]:
         """Return fresh parameters and statistics."""
         key_actor, key_critic = jax.random.split(key)
         c = self.config
         sigma = jnp.asarray([c.sigma_translation] * 3 + [c.sigma_rotation] * 3 + [c.sigma_grip])
-        parameters = Parameters(
+        parameters = NetworkParameters(
             actor=self._actor.init(key_actor, jnp.zeros(self.actor_size)),
             log_sigma=jnp.log(sigma),
             critic=self._critic.init(key_critic, jnp.zeros(self.critic_size)),
@@ -113,7 +108,7 @@ class Networks:
         seen = running_statistics.normalize(features(obs, jnp), statistics.actor)
         return ActorInputs(seen, self.guide.bias(obs, jnp))
 
-    def actor(self, parameters: Parameters, inputs: ActorInputs) -> Array:
+    def actor(self, parameters: NetworkParameters, inputs: ActorInputs) -> Array:
         """Return the mean action (..., 7) before the tanh."""
         correction: Any = self._actor.apply(parameters.actor, inputs.seen)
         return correction + inputs.bias
@@ -122,7 +117,7 @@ class Networks:
         """Return what the critic reads of its observations (..., C)."""
         return running_statistics.normalize(obs, statistics.critic, max_abs_value=10.0)
 
-    def critic(self, parameters: Parameters, inputs: Array) -> Array:
+    def critic(self, parameters: NetworkParameters, inputs: Array) -> Array:
         """Return the value (...,) for the critic's inputs."""
         values: Any = self._critic.apply(parameters.critic, inputs)
         return values[..., 0]
@@ -136,7 +131,7 @@ class Networks:
             critic=update(statistics.critic, critic, weights=weights, std_min_value=0.1),
         )
 
-    def export(self, parameters: Parameters, statistics: Statistics, action: str, provenance: dict) -> Policy:
+    def export(self, parameters: NetworkParameters, statistics: Statistics, action: str, provenance: dict) -> Policy:
         """Return the deterministic policy for the robot."""
         layers = parameters.actor["params"]
         pairs = [layers[f"hidden_{i}"] for i in range(len(layers))]
@@ -147,6 +142,6 @@ class Networks:
             mean=arrays(statistics.actor.mean),
             std=arrays(statistics.actor.std),
             layers=tuple((arrays(pair["kernel"]), arrays(pair["bias"])) for pair in pairs),
-            guide=Guide(**{name: arrays(table) for name, table in vars(self.guide).items()}),
+            guide=Reference(**{name: arrays(table) for name, table in vars(self.guide).items()}),
             provenance=provenance,
         )

@@ -19,18 +19,18 @@ from flax import struct
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.settings import Checked, Positive, Range, Share, Weight
 from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import (
     ActorInputs,
     NetworkConfig,
+    NetworkParameters,
     Networks,
-    Parameters,
     Statistics,
     log_prob,
     sigma_of,
 )
-from real2sim_jax.settings import Checked, Positive, Range, Share, Weight
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
 
 
@@ -91,7 +91,7 @@ class TrainState:
     """Everything that an iteration reads and writes."""
 
     hyper: Hyperparameters
-    parameters: Parameters
+    parameters: NetworkParameters
     statistics: Statistics
     optimizer: Any
     key: Array
@@ -291,7 +291,9 @@ class PPO:
         metrics |= {"train/sigma_move": sigma[:3].mean(), "train/sigma_grip": sigma[6]}
         return state.replace(parameters=parameters, optimizer=optimizer), metrics  # type: ignore[attr-defined]
 
-    def _loss(self, parameters: Parameters, hyper: Hyperparameters, batch: Batch) -> tuple[Array, dict[str, Array]]:
+    def _loss(
+        self, parameters: NetworkParameters, hyper: Hyperparameters, batch: Batch
+    ) -> tuple[Array, dict[str, Array]]:
         mean = self.networks.actor(parameters, batch.actor)
         log_ratio = log_prob(mean, sigma_of(parameters), batch.raw_action) - batch.log_prob
         ratio = jnp.exp(log_ratio)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import orbax.checkpoint as ocp
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_json, write_csv, write_json
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import Policy, save_policy
+from real2sim_jax.data.artefacts import read_json, write_csv, write_json
 from real2sim_jax.learning.loggers import Logger, check_loggers, make_loggers
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import TrainState
-from real2sim_jax.robot.policy import Policy, save_policy
-from real2sim_jax.simulation.physics import Physics
+from real2sim_jax.simulation.physics.interface import Physics
 
 Evaluate = Callable[[Policy, Path], Mapping[str, float]]
 """From the policy so far and the folder of its run to scalars by name; may leave pictures in the folder."""
@@ -72,7 +72,7 @@ class WallClock:
         return {"time/physics_s": physics, "time/networks_s": networks, "time/update_s": update}
 
 
-class Run:
+class RunFolder:
     """The files of one training run.
 
     A new run writes nothing before it has its first policy. Then it takes the folder, and an earlier run that lay there

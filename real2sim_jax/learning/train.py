@@ -9,19 +9,19 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import plain, versions
-from real2sim_jax.learning.guides import guide_from
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.settings import Checked, Count, Seed
+from real2sim_jax.data.artefacts import plain, versions
+from real2sim_jax.data.locks import locked
+from real2sim_jax.data.types import Demonstration, stack, unstack
+from real2sim_jax.learning.guides import reference_from
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
-from real2sim_jax.learning.run import Evaluate, Run, WallClock
-from real2sim_jax.locks import locked
-from real2sim_jax.robot.policy import Policy
-from real2sim_jax.settings import Checked, Count, Seed
+from real2sim_jax.learning.run import Evaluate, RunFolder, WallClock
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
-from real2sim_jax.simulation.physics import make_physics
-from real2sim_jax.types import Demonstration, stack, unstack
+from real2sim_jax.simulation.physics.backends import make_physics
 
 OPTIMISED = ("loss/policy", "loss/value", "loss/entropy")
 """The parts of the loss."""
@@ -63,7 +63,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What a run gives."""
 
     policy: Policy
@@ -82,7 +82,7 @@ def make_env(action: Action, demos: Demonstration, config: TrainConfig) -> Manip
 
 def make_ppo(env: ManipulationEnv, demos: Demonstration, config: PPOConfig) -> PPO:
     """Return the learner of an environment, guided by the demonstrations (stacked on a leading axis)."""
-    guide = guide_from(env.action, demos, config.guide)
+    guide = reference_from(env.action, demos, config.guide)
     return PPO(env, Networks(env.observation_size, guide, config.networks), config)
 
 
@@ -99,7 +99,7 @@ def train(
     evaluate: Evaluate | None = None,
     wandb_project: str | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> Outcome:
+) -> TrainingResult:
     """Train a policy and keep policy.npz, metrics.csv, TensorBoard scalars and checkpoints in `folder` up to date.
 
     `parents` are hashes of the input files. `evaluate` is asked with each checkpoint for numbers to log, `stopped`
@@ -137,7 +137,7 @@ def train_population(
     evaluate: Evaluate | None = None,
     wandb_project: str | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> list[Outcome]:
+) -> list[TrainingResult]:
     """Train one policy for each of `members` in one program; each folder is that of a single run of its configuration.
 
     Arguments and errors as in `train`; the configurations may differ in their seed and in ppo's `Hyperparameters`,
@@ -146,7 +146,7 @@ def train_population(
     config = _common(list(members.values()))
     ppo = make_ppo(env, demos, config.ppo)
     common = {"parents": dict(parents or {}), "versions": versions()}
-    runs: list[Run] = []
+    runs: list[RunFolder] = []
     with ExitStack() as held:
         for folder in members:
             held.enter_context(locked(folder))
@@ -154,7 +154,7 @@ def train_population(
         held.callback(jax.effects_barrier)
         for folder, own in members.items():
             provenance = {"config": plain(own), **common}
-            runs.append(Run(folder, ppo.networks, env.action.name, provenance, resume, evaluate, wandb_project))
+            runs.append(RunFolder(folder, ppo.networks, env.action.name, provenance, resume, evaluate, wandb_project))
             held.callback(runs[-1].close)
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
@@ -163,7 +163,7 @@ def train_population(
             raise UserError("the runs to resume stand at different iterations; resume them one by one")
         states, complete = _loop(ppo, states, runs, config, Watch(report, stopped, say))
     return [
-        Outcome(run.policy(last), run.policy(first), run.columns(), complete)
+        TrainingResult(run.policy(last), run.policy(first), run.columns(), complete)
         for run, last, first in zip(runs, states, fresh, strict=True)
     ]
 
@@ -180,7 +180,7 @@ def _common(configs: list[TrainConfig]) -> TrainConfig:
 def _loop(
     ppo: PPO,
     states: list[TrainState],
-    runs: list[Run],
+    runs: list[RunFolder],
     config: TrainConfig,
     watch: Watch,
 ) -> tuple[list[TrainState], bool]:
@@ -218,7 +218,7 @@ def _loop(
 def _check_finite(
     members: list[dict[str, float]],
     states: list[TrainState],
-    runs: list[Run],
+    runs: list[RunFolder],
     last_good: Callable[[], list[TrainState]],
     iteration: int,
 ) -> None:
@@ -236,7 +236,7 @@ def _check_finite(
             raise UserError(f"{run.folder}: training diverged: {bad[0]} not finite in iteration {iteration}; {kept}")
 
 
-def _save(runs: list[Run], states: list[TrainState]) -> None:
+def _save(runs: list[RunFolder], states: list[TrainState]) -> None:
     for run, state in zip(runs, states, strict=True):
         run.judge(state)
         run.save(state)

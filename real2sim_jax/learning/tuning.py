@@ -10,14 +10,14 @@ from pathlib import Path
 
 import jax
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_json, versions, write_json
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import read_json, versions, write_json
 from real2sim_jax.jax_settings import cache_folder
 from real2sim_jax.learning.train import TrainConfig
-from real2sim_jax.learning.trial import Trial
+from real2sim_jax.learning.training_benchmark import TrainingBenchmark
 from real2sim_jax.simulation.env import EPISODE_STEPS
-from real2sim_jax.simulation.physics import check_physics
+from real2sim_jax.simulation.physics.backends import check_physics
 
 CANDIDATES = (128, 256, 512, 1024)
 NEARLY_AS_FAST = 0.95
@@ -86,7 +86,7 @@ def _path(action: Action, physics: str) -> Path:
 
 def _rate(action: Action, physics: str, envs: int) -> float:
     config = TrainConfig(physics=physics)
-    trial = Trial(action, replace(config, ppo=replace(config.ppo, envs=envs)))
+    trial = TrainingBenchmark(action, replace(config, ppo=replace(config.ppo, envs=envs)))
     trial.iterate()
     # The better of two: other programs only ever slow one down.
     return envs * EPISODE_STEPS / min(trial.iterate(), trial.iterate())

@@ -9,24 +9,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.perception.appearance import HAND_LABEL, first_appearance, second_appearance
 from real2sim_jax.perception.cutting import Cutter, cut_again, cut_box, cut_hand, cut_hand_box
 from real2sim_jax.perception.drift import drift_of
 from real2sim_jax.perception.hands import TIPS
 from real2sim_jax.perception.key_hands import hand_at, put_hand
 from real2sim_jax.perception.keyframes import HandHints, choose_key, find_hints, no_hints
-from real2sim_jax.perception.looks import HAND_LABEL, first_look, second_look
 from real2sim_jax.perception.prompts import Prompt
-from real2sim_jax.perception.roles import LEAST_MOTION, choose_roles, rank_things
+from real2sim_jax.perception.roles import MIN_MOTION, choose_roles, rank_things
 from real2sim_jax.perception.scene import Clip, changed, left_behind, make_clip
-from real2sim_jax.perception.things import (
-    Found,
-    Progress,
-    Things,
-    add_left_behind,
-    standing_out,
-    thing_at,
-)
+from real2sim_jax.perception.things import Found, ObjectLabels, Progress, add_left_behind, standing_out, thing_at
 from real2sim_jax.perception.tracking import Pins, track_labels
 from real2sim_jax.perception.video import Video
 
@@ -98,11 +91,11 @@ def _placed(prompt: Prompt, drift: np.ndarray, scale: float) -> Prompt:
     return replace(prompt, box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
 
-def _things(clip: Clip, key: int, tools: Tools, by_itself: bool) -> Things:
+def _things(clip: Clip, key: int, tools: Tools, by_itself: bool) -> ObjectLabels:
     """What stands out in the key frame; without the network, what is not the same at the other end."""
     things = standing_out(clip.frames[key]) if tools.networks else None
     if things is None:
-        things = Things(np.zeros(clip.shape, np.uint8))
+        things = ObjectLabels(np.zeros(clip.shape, np.uint8))
         if by_itself:
             add_left_behind(things, changed(clip, clip.plate(key), len(clip.frames) - 1 - key))
     if tools.cutter is not None:
@@ -110,7 +103,7 @@ def _things(clip: Clip, key: int, tools: Tools, by_itself: bool) -> Things:
     return things
 
 
-def _drawn(clip: Clip, prompt: Prompt, things: Things, tools: Tools) -> int:
+def _drawn(clip: Clip, prompt: Prompt, things: ObjectLabels, tools: Tools) -> int:
     """The label of what the user drew a box around in the key frame, a new one unless a thing fits."""
     label = thing_at(things.labels, prompt)
     if label is not None:
@@ -146,23 +139,23 @@ def _hands(clip: Clip, hints: HandHints, prompts: Sequence[Prompt], tools: Tools
 def _tracked(
     clip: Clip,
     key: int,
-    things: Things,
+    things: ObjectLabels,
     hands: dict[int, np.ndarray],
     pins: Pins,
     tools: Tools,
     progress: Progress,
 ) -> np.ndarray:
     """Return labels (T, H, W) of all frames after both rounds; what the first one teaches is added to the things."""
-    look = first_look(clip, key, things.labels, things.count, hands)
+    appearance = first_appearance(clip, key, things.labels, things.count, hands)
     count = len(clip.frames)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "first round", 0.0, count), pins)
+    labels = track_labels(clip, key, things.labels, appearance, _counter(progress, "first round", 0.0, count), pins)
     add_left_behind(things, left_behind(clip, key, labels, HAND_LABEL))
     if tools.cutter is not None:
         cut_again(things, clip.frames[key], tools.cutter)
-    look = second_look(clip, key, things.labels, things.count, labels, look)
-    labels = track_labels(clip, key, things.labels, look, _counter(progress, "second round", 0.5, count), pins)
+    appearance = second_appearance(clip, key, things.labels, things.count, labels, appearance)
+    labels = track_labels(clip, key, things.labels, appearance, _counter(progress, "second round", 0.5, count), pins)
     for candidate in rank_things(labels, key, things.count):
-        if candidate.label in things.parents and candidate.motion < LEAST_MOTION:
+        if candidate.label in things.parents and candidate.motion < MIN_MOTION:
             # A part that stayed with the rest is no thing of its own.
             labels[labels == candidate.label] = things.parents[candidate.label]
     return labels

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.types import ANCHOR, MOVED, Array, BoxTrack, MaskTrack
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.types import ANCHOR, MOVED, Array, BoxTrack, MaskTrack
 
 FrameBoxes = list[tuple[int, np.ndarray]]
 """One frame's (body, box (4,) px x1 y1 x2 y2); a body may come several times or never."""
 MAX_BAD_FRACTION = 0.5
-LEAST_AREA = 12
+MIN_AREA = 12
 """A body of fewer pixels in a mask counts as not seen."""
 
 
@@ -104,7 +104,7 @@ def box_iou(a: Array, b: Array) -> np.ndarray:
 def boxes_of_masks(track: MaskTrack) -> BoxTrack:
     """Return the boxes (px of the video) around masks at least half set; a body with hardly a pixel is not seen."""
     masks = np.asarray(np.asarray(track.masks) > 0.5)
-    seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= LEAST_AREA)
+    seen = np.asarray(track.seen, bool) & (masks.sum(axis=(2, 3)) >= MIN_AREA)
     step = np.asarray(track.image_size, float) / np.array([masks.shape[3], masks.shape[2]])
     columns, rows = np.asarray(masks.any(axis=2)), np.asarray(masks.any(axis=3))
     low = np.stack([columns.argmax(-1), rows.argmax(-1)], axis=-1) * step

@@ -15,13 +15,13 @@ SPREAD = (1.5, 1.0, 1.0)
 """Blur of a histogram, in bins."""
 ANY_COLOUR = 1.0 / 256**2 / 64
 """Density of a colour of which nothing is known: L is anything, a and b keep to the middle of their range."""
-MOST_NOISE = np.array([7.0, 3.5, 3.5])
-LEAST_NOISE = np.array([3.0, 1.5, 1.5])
+MAX_NOISE = np.array([7.0, 3.5, 3.5])
+MIN_NOISE = np.array([3.0, 1.5, 1.5])
 """Deviation of a still picture's L, a, b seen again, beyond a pixel's shift; between these it is measured."""
 SHADE = 35.0
 """How much darker in L a shadow makes what it falls on."""
 SHADE_SHARE = 0.2
-LEAST_PIXELS = 20
+MIN_PIXELS = 20
 SKIN_HUE = (148.0, 150.0)
 SKIN_SPREAD = 8.0
 """Usual a and b of skin, for videos in which no landmark is found."""
@@ -41,7 +41,7 @@ class ColourModel:
     @classmethod
     def of(cls, pixels: np.ndarray, weight: np.ndarray | None = None) -> "ColourModel":
         """Make the model of Lab pixels (N, 3) uint8; of too few, any colour is as likely."""
-        if len(pixels) < LEAST_PIXELS:
+        if len(pixels) < MIN_PIXELS:
             return cls(np.full(BINS, ANY_COLOUR, np.float32))
         index = np.ravel_multi_index(tuple((pixels // STEPS).T), BINS)
         table = np.bincount(index, weight, int(np.prod(BINS))).reshape(BINS)
@@ -64,10 +64,10 @@ class ColourModel:
         return self.table[lab[..., 0] // STEPS[0], lab[..., 1] // STEPS[1], lab[..., 2] // STEPS[2]]
 
 
-class Plate:
+class BackgroundModel:
     """A still picture that is seen again, but for noise, a pixel's shift, and shadows."""
 
-    def __init__(self, lab: np.ndarray, known: np.ndarray, noise: np.ndarray = MOST_NOISE):
+    def __init__(self, lab: np.ndarray, known: np.ndarray, noise: np.ndarray = MAX_NOISE):
         self.known = known
         self.noise = noise
         square = np.ones((3, 3), np.uint8)
@@ -92,7 +92,7 @@ class Plate:
         image = lab.astype(np.float32)
         apart = self._apart(image - self._exposure(image))[self.known]
         # The median of what a pixel's shift does not explain; a camera's exposure changes unevenly, so twice of it.
-        return np.clip(2.0 * np.median(apart, axis=0), LEAST_NOISE, MOST_NOISE)
+        return np.clip(2.0 * np.median(apart, axis=0), MIN_NOISE, MAX_NOISE)
 
     def _apart(self, image: np.ndarray) -> np.ndarray:
         """How far colours are from all that the plate shows within a pixel."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.perception.boxes import gap
-from real2sim_jax.types import ANCHOR, HAND, MOVED
 
 NEAR_FRACTION = 0.03
 """Boxes closer than this fraction of the image width may touch."""
@@ -105,7 +105,7 @@ def contact_from_masks(
     return Contact(touching, acting, votes / voters)
 
 
-def told_contact(found: Contact, spans: Sequence[tuple[int, int]]) -> Contact:
+def hinted_contact(found: Contact, spans: Sequence[tuple[int, int]]) -> Contact:
     """Return the contact with the touching frames, first to last of each span, that the user told.
 
     The action keeps within them: it is what the masks say of them, or all of them where that is nothing.

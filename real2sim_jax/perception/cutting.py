@@ -5,9 +5,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.appearance import FIRST_OBJECT, SCENE
 from real2sim_jax.perception.hands import HandSeed
-from real2sim_jax.perception.looks import FIRST_OBJECT, SCENE
-from real2sim_jax.perception.things import LEAST_OF_BOX, Things, cut_out
+from real2sim_jax.perception.things import MIN_OF_BOX, ObjectLabels, cut_out
 
 AGREE = 0.5
 """A thing that is cut out anew is the same thing when their masks have this IoU; a hand covers this share of it."""
@@ -25,7 +25,7 @@ class Cutter(Protocol):
         ...
 
 
-def cut_again(things: Things, image: np.ndarray, cutter: Cutter) -> None:
+def cut_again(things: ObjectLabels, image: np.ndarray, cutter: Cutter) -> None:
     """Replace the things of an image (H, W, 3) RGB by what a cutter makes of their boxes and middles."""
     old = {label: things.labels == label for label in range(FIRST_OBJECT, things.count)}
     old = {label: mask for label, mask in old.items() if mask.any()}
@@ -44,7 +44,7 @@ def cut_box(
     if cutter is not None:
         limits = _window(np.asarray(box, float), image.shape[:2], 0.0)
         mask = cutter(image, np.asarray(box, float)) & limits
-        if mask.sum() > LEAST_OF_BOX * limits.sum():
+        if mask.sum() > MIN_OF_BOX * limits.sum():
             return mask
     return cut_out(image, box, network)
 
@@ -63,7 +63,7 @@ def cut_hand_box(image: np.ndarray, box: tuple[float, float, float, float], cutt
     """Return a hand (H, W) bool that the user drew a box px around: all of the box without a cutter."""
     inside = _window(np.asarray(box, float), image.shape[:2], 0.0)
     mask = inside if cutter is None else cutter(image, np.asarray(box, float)) & inside
-    return mask if mask.sum() > LEAST_OF_BOX * inside.sum() else inside
+    return mask if mask.sum() > MIN_OF_BOX * inside.sum() else inside
 
 
 def _agreed(

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-LEAST_SCORE = 0.3
+MIN_SCORE = 0.3
 PALM = (0, 1, 5, 9, 13, 17)
 FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 TIPS = (4, 8, 12, 16, 20)
@@ -68,7 +68,7 @@ def find_hands(image: np.ndarray) -> list[HandSeed]:
         for hand, kind in zip(result.multi_hand_landmarks, result.multi_handedness, strict=True):
             points = np.array([(mark.x * width, mark.y * height, 1.0) for mark in hand.landmark])
             found.append(HandSeed(points @ to_image.T, float(kind.classification[0].score)))
-    return sorted((hand for hand in found if hand.score >= LEAST_SCORE), key=lambda hand: -hand.score)
+    return sorted((hand for hand in found if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
 
 def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL, SCENE
 from real2sim_jax.perception.cutting import Cutter, cut_box
-from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL, SCENE
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.scene import Clip
-from real2sim_jax.perception.things import Things
+from real2sim_jax.perception.things import ObjectLabels
 
 RIM_PX = 3
 """Things end this far from a hand: what stands out there is its rim and shadow."""
-LEAST_WIDTH_PX = 5
+MIN_WIDTH_PX = 5
 """What is left of a thing beside a hand is at least so wide."""
 
 
@@ -23,10 +23,10 @@ def hand_at(clip: Clip, t: int, prompts: Sequence[Prompt], cutter: Cutter | None
     return np.any([cut_box(clip.frames[t], box, cutter, network=False) for box in boxes], axis=0) if boxes else None
 
 
-def put_hand(things: Things, hand: np.ndarray) -> None:
+def put_hand(things: ObjectLabels, hand: np.ndarray) -> None:
     """Mark a hand (H, W) bool among the things; what it covers, and slivers beside it, are things no more."""
     near = cv2.dilate(hand.astype(np.uint8), np.ones((2 * RIM_PX + 1,) * 2, np.uint8)) > 0
-    square = np.ones((LEAST_WIDTH_PX,) * 2, np.uint8)
+    square = np.ones((MIN_WIDTH_PX,) * 2, np.uint8)
     for label in range(FIRST_OBJECT, things.count):
         mask = things.labels == label
         if (mask & near).any():

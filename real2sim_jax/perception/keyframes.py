@@ -12,7 +12,7 @@ from real2sim_jax.perception.scene import Clip, changed, parts_of
 LOOKS = 12
 """Frames in which hands are looked for, besides the ends."""
 END_FRAMES = 3
-LEAST_PART = 0.005
+MIN_PART = 0.005
 DOUBT_SCORE = 0.6
 
 
@@ -53,7 +53,7 @@ def choose_key(clip: Clip, hints: HandHints, use_network: bool) -> tuple[int, st
         key = last if hands[0] else 0
         return key, "landmarks of a hand are found at the other end only"
     likeness = {end: _skin_at_border(clip, end, last - end, hints) for end in (0, last)}
-    if max(likeness.values()) > 2.0 * min(likeness.values()) + LEAST_PART:
+    if max(likeness.values()) > 2.0 * min(likeness.values()) + MIN_PART:
         key = min(likeness, key=lambda end: likeness[end])
         return key, "the other end shows more skin at the border"
     standing = {end: _standing_out(clip, end, last - end) if use_network else 0.0 for end in (0, last)}
@@ -65,7 +65,7 @@ def _skin_at_border(clip: Clip, end: int, other: int, hints: HandHints) -> float
     """Share of the image that differs from the other end, reaches the border and looks like skin."""
     differs = changed(clip, clip.plate(other), end)
     edge = _border(clip.shown[end])
-    parts = [part for part in parts_of(differs, LEAST_PART) if (part & edge).any()]
+    parts = [part for part in parts_of(differs, MIN_PART) if (part & edge).any()]
     skin = hints.colours.density(clip.labs[end]) > 2.0 * ANY_COLOUR
     return float(sum((part & skin).sum() for part in parts) / differs.size)
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.perception.boxes import LEAST_AREA, boxes_of_masks
-from real2sim_jax.perception.contact import NEAR_FRACTION, Contact, contact_from_masks, mask_gap, told_contact
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, MaskTrack
+from real2sim_jax.perception.boxes import MIN_AREA, boxes_of_masks
+from real2sim_jax.perception.contact import NEAR_FRACTION, Contact, contact_from_masks, hinted_contact, mask_gap
 from real2sim_jax.perception.things import Found
 from real2sim_jax.perception.video import Video
-from real2sim_jax.types import ANCHOR, HAND, MOVED, MaskTrack
 
 BODIES = 3
 
@@ -20,25 +20,25 @@ Spans = Sequence[tuple[int, int]]
 """First and last frame of each time in which the user says that the hand touches."""
 
 
-def mask_track(found: Found, video: Video, told: Spans = ()) -> tuple[MaskTrack, Contact]:
+def mask_track(found: Found, video: Video, hints: Spans = ()) -> tuple[MaskTrack, Contact]:
     """Return the masks of all three bodies, the anchor's empty where there is none, and what tells the contact."""
     # A byte per pixel: a long video's masks are large.
     masks = np.stack([found.labels == body + 1 for body in range(BODIES)], axis=1).astype(np.uint8)
     frames = len(masks)
     track = MaskTrack(
         masks=masks,
-        seen=masks.sum(axis=(2, 3)) >= LEAST_AREA,
+        seen=masks.sum(axis=(2, 3)) >= MIN_AREA,
         touching=np.zeros(frames, bool),
         acting=np.ones(frames, bool),
         valid=np.ones(frames, bool),
         dt=np.float32(video.dt),  # type: ignore[arg-type]
         image_size=np.asarray(video.source_size, np.float32),
     )
-    contact = _contact(track, found.tips, _ends_holding(masks), told)
+    contact = _contact(track, found.tips, _ends_holding(masks), hints)
     return track.replace(touching=contact.touching, acting=contact.acting), contact  # type: ignore[attr-defined]
 
 
-def for_action(track: MaskTrack, action: Action, told: Spans = ()) -> MaskTrack:
+def for_action(track: MaskTrack, action: Action, hints: Spans = ()) -> MaskTrack:
     """Return the track with the bodies that take part in an action, and its contact as the action has it.
 
     UserError where the moved object or the anchor is missing.
@@ -48,7 +48,7 @@ def for_action(track: MaskTrack, action: Action, told: Spans = ()) -> MaskTrack:
         raise UserError("the moved object is never seen; point it out with --prompt moved=...")
     if action.has_anchor and not seen[:, ANCHOR].any():
         raise UserError(f"no object that stays was found, which {action.name} needs; give --prompt anchor=...")
-    contact = _contact(track, {}, action.ends_holding, told)
+    contact = _contact(track, {}, action.ends_holding, hints)
     return track.replace(  # type: ignore[attr-defined]
         masks=np.asarray(track.masks)[:, : action.bodies],
         seen=seen[:, : action.bodies],
@@ -57,13 +57,13 @@ def for_action(track: MaskTrack, action: Action, told: Spans = ()) -> MaskTrack:
     )
 
 
-def _contact(track: MaskTrack, tips: Mapping[int, np.ndarray], holds_on: bool, told: Spans) -> Contact:
+def _contact(track: MaskTrack, tips: Mapping[int, np.ndarray], holds_on: bool, hints: Spans) -> Contact:
     masks = np.asarray(np.asarray(track.masks) > 0.5)
     boxes = boxes_of_masks(track)
     # Boxes are in the video's pixels, finger tips and gaps in the mask's.
     scale = masks.shape[3] / float(np.asarray(track.image_size)[0])
     found = contact_from_masks(masks, scale * np.asarray(boxes.boxes), np.asarray(boxes.seen), tips, holds_on)
-    return told_contact(found, told) if told else found
+    return hinted_contact(found, hints) if hints else found
 
 
 def _ends_holding(masks: np.ndarray) -> bool:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_text
-from real2sim_jax.limits import LARGEST_SIDE_PX, check_box
-from real2sim_jax.texts import whole_number
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.text import whole_number
+from real2sim_jax.data.artefacts import read_text
+from real2sim_jax.data.limits import LARGEST_SIDE_PX, check_box
 
 ROLES = ("hand", "moved", "anchor", "ignore")
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
@@ -30,7 +30,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Told:
+class UserHints:
     """All that the user says of a video."""
 
     prompts: tuple[Prompt, ...] = ()
@@ -38,18 +38,18 @@ class Told:
     """First and last frame of each time in which the hand touches what it moves; found in the masks where empty."""
 
 
-NOTHING = Told()
+NO_HINTS = UserHints()
 
 
-def read_told(words: Sequence[str]) -> Told:
+def read_hints(words: Sequence[str]) -> UserHints:
     """Return what words say, in which a file stands for its lines; UserError for one that cannot be read."""
     # A file first: its name may hold a '='.
-    told = [read_told_file(Path(w)) if os.path.isfile(w) or "=" not in w else parse_told([w]) for w in words]
-    contacts = sorted(span for each in told for span in each.contacts)
-    return Told(tuple(prompt for each in told for prompt in each.prompts), tuple(contacts))
+    hints = [read_told_file(Path(w)) if os.path.isfile(w) or "=" not in w else parse_told([w]) for w in words]
+    contacts = sorted(span for each in hints for span in each.contacts)
+    return UserHints(tuple(prompt for each in hints for prompt in each.prompts), tuple(contacts))
 
 
-def read_told_file(path: Path) -> Told:
+def read_told_file(path: Path) -> UserHints:
     """Return what a file's lines say, without what follows a '#'; UserError for one that cannot be read."""
     if not os.path.isfile(path):
         raise UserError(
@@ -59,31 +59,31 @@ def read_told_file(path: Path) -> Told:
     return parse_told(line.partition("#")[0] for line in read_text(path).splitlines())
 
 
-def parse_told(lines: Iterable[str]) -> Told:
+def parse_told(lines: Iterable[str]) -> UserHints:
     """Return what lines say, leaving out blank ones; UserError for one that cannot be read."""
     said = [line.strip() for line in lines if line.strip()]
     of_contact = [text.replace(" ", "").startswith("contact=") for text in said]
     spans = [text for text, contact in zip(said, of_contact, strict=True) if contact]
     boxes = [text for text, contact in zip(said, of_contact, strict=True) if not contact]
-    return Told(tuple(_parsed(text) for text in boxes), tuple(sorted(_span(text) for text in spans)))
+    return UserHints(tuple(_parsed(text) for text in boxes), tuple(sorted(_span(text) for text in spans)))
 
 
-def lines_of(told: Told) -> list[str]:
+def lines_of(hints: UserHints) -> list[str]:
     """Return what is told as lines that `parse_told` reads, boxes by frame: the first is where tracking starts."""
-    boxes = sorted(told.prompts, key=lambda prompt: (prompt.frame, ROLES.index(prompt.role)))
+    boxes = sorted(hints.prompts, key=lambda prompt: (prompt.frame, ROLES.index(prompt.role)))
     # As many digits as the number needs to be the same again, and no exponent.
     number = lambda value: np.format_float_positional(value, trim="-")  # noqa: E731
     lines = [f"{p.role}={','.join(number(value) for value in p.box)}@{p.frame}" for p in boxes]
-    return lines + [f"contact={first}-{last}" for first, last in told.contacts]
+    return lines + [f"contact={first}-{last}" for first, last in hints.contacts]
 
 
-def check_told(told: Told, frames: int, size_px: tuple[int, int]) -> None:
+def check_told(hints: UserHints, frames: int, size_px: tuple[int, int]) -> None:
     """UserError where something is told that a video of so many frames of this size does not show."""
-    named = [(f"{prompt.role}: frame", prompt.frame) for prompt in told.prompts]
-    for what, frame in [*named, *(("contact: frame", last) for _, last in told.contacts)]:
+    named = [(f"{prompt.role}: frame", prompt.frame) for prompt in hints.prompts]
+    for what, frame in [*named, *(("contact: frame", last) for _, last in hints.contacts)]:
         if frame >= frames:
             raise UserError(f"--prompt {what} {frame}, but the video has {frames} at 12 Hz, counted from 0")
-    for prompt in told.prompts:
+    for prompt in hints.prompts:
         try:
             check_box(prompt.box, size_px)
         except UserError as error:

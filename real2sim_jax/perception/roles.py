@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL
 
-LEAST_MOTION = 0.03
+MIN_MOTION = 0.03
 """A thing that moves by less than this share of the image's diagonal rests."""
 TOUCH_SHARE = 0.02
 """Hand and thing touch when they are closer than this share of the image's width."""
-LEAST_ANCHOR_SHARE = 0.002
-LEAST_FRAMES = 3
+MIN_ANCHOR_SHARE = 0.002
+MIN_FRAMES = 3
 """What moves is away from its place in at least this many frames."""
 ALONGSIDE = 0.3
 """Parts of one thing keep together: their motions differ by less than this share."""
@@ -77,7 +77,7 @@ def _check(labels: np.ndarray, free: Sequence[Candidate]) -> None:
         raise UserError("no hand was found: a hand must come in from the border and be unlike the background")
     if not free:
         raise UserError("no object was found in the frame without a hand; point it out with --prompt moved=...")
-    if free[0].motion < LEAST_MOTION:
+    if free[0].motion < MIN_MOTION:
         raise UserError(
             "nothing moves: a hand shows but no object leaves its place; point it out with --prompt moved=..."
         )
@@ -100,9 +100,9 @@ def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
         off = (mask & ~wide).sum() / mask.sum()
         distances[t] = off * np.linalg.norm(_centre(mask) - start) / diagonal
         touched[t] = touching(mask, labels[t] == HAND_LABEL, TOUCH_SHARE * width)
-    away = distances > 0.5 * LEAST_MOTION
+    away = distances > 0.5 * MIN_MOTION
     contact = float(touched[away].mean()) if away.any() else 0.0
-    motion = float(np.sort(distances)[-min(LEAST_FRAMES, len(distances))])
+    motion = float(np.sort(distances)[-min(MIN_FRAMES, len(distances))])
     return Candidate(label, int(home.sum()), motion, contact)
 
 
@@ -120,7 +120,7 @@ def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:
     ways = {candidate.label: _way(labels, candidate.label) for candidate in free}
     for other in free[1:]:
         both = np.isfinite(ways[first.label]).all(axis=1) & np.isfinite(ways[other.label]).all(axis=1)
-        if other.motion < LEAST_MOTION or both.sum() < 3:
+        if other.motion < MIN_MOTION or both.sum() < 3:
             continue
         apart = (ways[first.label] - ways[other.label])[both]
         span = np.linalg.norm(np.ptp(ways[first.label][both], axis=0))
@@ -136,7 +136,7 @@ def _way(labels: np.ndarray, label: int) -> np.ndarray:
 def _nearest(labels: np.ndarray, key: int, moved: Sequence[int], others: Sequence[Candidate]) -> list[int]:
     """The resting thing that is nearest to where the moved one ends."""
     seen = np.flatnonzero(np.isin(labels, moved).any(axis=(1, 2)))
-    still = [c for c in others if c.motion < LEAST_MOTION and c.area > LEAST_ANCHOR_SHARE * labels[0].size]
+    still = [c for c in others if c.motion < MIN_MOTION and c.area > MIN_ANCHOR_SHARE * labels[0].size]
     if len(seen) == 0 or not still:
         return []
     distance = cv2.distanceTransform((~np.isin(labels[seen[-1]], moved)).astype(np.uint8), cv2.DIST_L2, 3)

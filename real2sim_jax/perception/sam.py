@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.torchvision_shim import torchvision_or_shim
 
 DECODER_HEADS = 8

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from real2sim_jax.perception.colours import ANY_COLOUR, Plate, lab_of
-from real2sim_jax.perception.drift import steady
+from real2sim_jax.perception.colours import ANY_COLOUR, BackgroundModel, lab_of
+from real2sim_jax.perception.drift import stabilise
 
 CLEAR_PX = 3
 """The background is learnt at least this far from anything else."""
-LEAST_SIGHTINGS = 3
+MIN_SIGHTINGS = 3
 ROWS_AT_ONCE = 16
 NOISE_LOOKS = 9
 
@@ -28,7 +28,7 @@ class Clip:
     """(T, H, W) uint8."""
     shown: np.ndarray
     """(T, H, W) bool: the drifting camera saw this pixel."""
-    _plates: dict[int, Plate] = field(default_factory=dict, repr=False, compare=False)
+    _plates: dict[int, BackgroundModel] = field(default_factory=dict, repr=False, compare=False)
     """Those that were asked for: each is compared with frames from all of the clip."""
 
     @property
@@ -36,29 +36,29 @@ class Clip:
         """Height and width, px."""
         return self.frames.shape[1], self.frames.shape[2]
 
-    def plate(self, t: int) -> Plate:
+    def plate(self, t: int) -> BackgroundModel:
         """Return a frame as a still picture, as unsure as frames from all of the clip make it."""
         if t not in self._plates:
             self._plates[t] = self._plate(t)
         return self._plates[t]
 
-    def _plate(self, t: int) -> Plate:
-        plain = Plate(self.labs[t], self.shown[t])
+    def _plate(self, t: int) -> BackgroundModel:
+        plain = BackgroundModel(self.labs[t], self.shown[t])
         others = np.linspace(0, len(self.labs) - 1, NOISE_LOOKS).astype(int)
         noise = np.median([plain.noise_in(self.labs[n]) for n in others if n != t], axis=0)
-        return Plate(self.labs[t], self.shown[t], noise)
+        return BackgroundModel(self.labs[t], self.shown[t], noise)
 
 
 def make_clip(frames: np.ndarray, drift: np.ndarray) -> Clip:
     """Steady the frames (T, H, W, 3) uint8 RGB of a camera that drifted (T, 2, 3)."""
-    still = steady(frames, drift)
-    shown = steady(np.full(frames.shape[:3], 255, np.uint8), drift, cv2.INTER_NEAREST) > 0
+    still = stabilise(frames, drift)
+    shown = stabilise(np.full(frames.shape[:3], 255, np.uint8), drift, cv2.INTER_NEAREST) > 0
     labs = np.stack([lab_of(frame) for frame in still])
     greys = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in still])
     return Clip(still, labs, greys, shown)
 
 
-def clean_plate(clip: Clip, labels: np.ndarray, noise: np.ndarray) -> Plate:
+def background_model(clip: Clip, labels: np.ndarray, noise: np.ndarray) -> BackgroundModel:
     """Return the background (label 0): each pixel's median over the frames in which nothing is on or near it."""
     near = np.ones((2 * CLEAR_PX + 1,) * 2, np.uint8)
     free = np.stack([cv2.dilate((found > 0).astype(np.uint8), near) == 0 for found in labels]) & clip.shown
@@ -71,10 +71,10 @@ def clean_plate(clip: Clip, labels: np.ndarray, noise: np.ndarray) -> Plate:
         stack.sort(axis=0)
         middle = np.maximum(count[rows] - 1, 0) // 2
         colour[rows] = np.take_along_axis(stack, middle[None, :, :, None], axis=0)[0].clip(0, 255)
-    return Plate(colour, count >= LEAST_SIGHTINGS, noise)
+    return BackgroundModel(colour, count >= MIN_SIGHTINGS, noise)
 
 
-def changed(clip: Clip, plate: Plate, t: int) -> np.ndarray:
+def changed(clip: Clip, plate: BackgroundModel, t: int) -> np.ndarray:
     """Return (H, W) bool where a frame does not show what a still picture shows, both known there."""
     differs = (plate.density(clip.labs[t]) < ANY_COLOUR) & plate.known & clip.shown[t]
     return cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0

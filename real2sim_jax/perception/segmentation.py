@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.auto import auto_labels, box_labels
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.sam import load_cutter

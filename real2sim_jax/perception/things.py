@@ -6,24 +6,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.appearance import FIRST_OBJECT, SCENE
 from real2sim_jax.perception.boxes import box_iou
-from real2sim_jax.perception.looks import FIRST_OBJECT, SCENE
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.saliency import saliency, saliency_around
 from real2sim_jax.perception.scene import parts_of
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done and what is being done."""
-MOST_THINGS = 10
-LEAST_THING = 0.001
-MOST_OF_IMAGE = 0.4
+MAX_THINGS = 10
+MIN_THING = 0.001
+MAX_OF_IMAGE = 0.4
 """What stands out on more of the image than this is the background."""
 SAME_SHARE = 0.6
 """What was left behind is a whole thing when it covers this share of it, and a part of it otherwise."""
 INSIDE_SHARE = 0.3
 SAME_BOX = 0.6
 """A thing is what a box is drawn around when their boxes overlap by this IoU."""
-LEAST_OF_BOX = 0.05
+MIN_OF_BOX = 0.05
 """What is cut out of a box covers at least this share of it."""
 GRABCUT_ROUNDS = 4
 MARGIN = 0.25
@@ -44,7 +44,7 @@ class Found:
 
 
 @dataclass
-class Things:
+class ObjectLabels:
     """The things of a key frame."""
 
     labels: np.ndarray
@@ -62,27 +62,27 @@ class Things:
         return label
 
 
-def standing_out(image: np.ndarray) -> Things | None:
+def standing_out(image: np.ndarray) -> ObjectLabels | None:
     """Return the parts that stand out in an image (H, W, 3) RGB; None where the network is not installed."""
     shown = saliency(image)
     if shown is None:
         return None
-    things = Things(np.zeros(image.shape[:2], np.uint8))
-    for part in parts_of(shown > 0.5, LEAST_THING)[:MOST_THINGS]:
-        if part.mean() < MOST_OF_IMAGE:
+    things = ObjectLabels(np.zeros(image.shape[:2], np.uint8))
+    for part in parts_of(shown > 0.5, MIN_THING)[:MAX_THINGS]:
+        if part.mean() < MAX_OF_IMAGE:
             things.add(part)
     return things
 
 
-def add_left_behind(things: Things, left: np.ndarray) -> None:
+def add_left_behind(things: ObjectLabels, left: np.ndarray) -> None:
     """Correct the things by what is no longer where it was (H, W) bool: whole things, parts of things, new things."""
-    for part in parts_of(left, LEAST_THING)[:MOST_THINGS]:
+    for part in parts_of(left, MIN_THING)[:MAX_THINGS]:
         sizes = np.bincount(things.labels[part], minlength=things.count)
         sizes[SCENE] = 0
         label = int(sizes.argmax())
         if sizes[label] > SAME_SHARE * (things.labels == label).sum() and sizes[label] > INSIDE_SHARE * part.sum():
             things.labels[part & (things.labels == SCENE)] = label
-        elif part.mean() < MOST_OF_IMAGE:
+        elif part.mean() < MAX_OF_IMAGE:
             inside = sizes[label] > INSIDE_SHARE * part.sum()
             new = things.add(part)
             if inside:
@@ -105,7 +105,7 @@ def cut_out(image: np.ndarray, box: tuple[float, float, float, float], use_netwo
         window, shown = found
         start[window][(shown < 0.2) & inside[window]] = cv2.GC_PR_BGD
     mask = _grabcut(image, start, (x1, y1, x2, y2)) & inside
-    if mask.sum() < LEAST_OF_BOX * inside.sum():
+    if mask.sum() < MIN_OF_BOX * inside.sum():
         mask = np.zeros_like(inside)
         mask[(3 * y1 + y2) // 4 : (y1 + 3 * y2) // 4 + 1, (3 * x1 + x2) // 4 : (x1 + 3 * x2) // 4 + 1] = True
     return mask

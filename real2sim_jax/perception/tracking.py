@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from real2sim_jax.perception.looks import FIRST_OBJECT, HAND_LABEL, SCENE, Look
+from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL, SCENE, AppearanceModel
 from real2sim_jax.perception.scene import Clip, numbered_parts
 
 APPEARS = 0.02
 """Prior of a label that was not here before and may have come."""
 JUMPS = 1e-7
 """Prior of an object where neither flow nor its neighbourhood leads."""
-REACH, LEAST_REACH_PX = 0.4, 4.0
+REACH, MIN_REACH_PX = 0.4, 4.0
 """How far an object may jump from frame to frame: deviation over the root of its area, and at least."""
-LEAST_FOUND = 0.3
+MIN_FOUND = 0.3
 """What is found again is at least this share of the object."""
 EDGE_PX = 2
 """A hand that comes this near to the border reaches it."""
@@ -31,7 +31,7 @@ HOLE_SHARE = 0.05
 """A hole in a hand of less than this share of it is filled."""
 Pins = Mapping[int, Sequence[tuple[int, np.ndarray]]]
 """By frame: labels and where (H, W) bool they are."""
-LEAST_AREA = 0.002
+MIN_AREA = 0.002
 """A hand of less than this share of the image is none."""
 
 
@@ -39,7 +39,7 @@ def track_labels(
     clip: Clip,
     key: int,
     key_labels: np.ndarray,
-    look: Look,
+    appearance: AppearanceModel,
     progress: Callable[[], None] = lambda: None,
     pins: Pins | None = None,
 ) -> np.ndarray:
@@ -50,22 +50,22 @@ def track_labels(
     labels = np.zeros(clip.greys.shape, np.uint8)
     labels[key] = key_labels
     for order in (range(key + 1, len(labels)), range(key - 1, -1, -1)):
-        for t, found in _carried(clip, key, order, look, key_labels, pins or {}):
+        for t, found in _carried(clip, key, order, appearance, key_labels, pins or {}):
             labels[t] = found
             progress()
     return labels
 
 
 def _carried(
-    clip: Clip, key: int, order: Sequence[int], look: Look, key_labels: np.ndarray, pins: Pins
+    clip: Clip, key: int, order: Sequence[int], appearance: AppearanceModel, key_labels: np.ndarray, pins: Pins
 ) -> Iterator[tuple[int, np.ndarray]]:
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    posterior = np.stack([key_labels == label for label in range(len(look.models))]).astype(np.float32)
-    homes = np.bincount(key_labels.ravel(), minlength=len(look.models))
+    posterior = np.stack([key_labels == label for label in range(len(appearance.models))]).astype(np.float32)
+    homes = np.bincount(key_labels.ravel(), minlength=len(appearance.models))
     before = key
     for t in order:
         prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
-        score = np.log(prior) + TEMPER * np.log(look.densities(clip.labs[t]))
+        score = np.log(prior) + TEMPER * np.log(appearance.densities(clip.labs[t]))
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
         found = _whole(posterior, prior, clip.shown[t], homes)
@@ -74,7 +74,7 @@ def _carried(
             posterior[:, mask] = 1.0
         posterior *= np.where(np.arange(len(posterior))[:, None, None] == found, 1.0, LOSERS)
         posterior /= posterior.sum(axis=0) + 1e-9
-        look.learn_hand(clip.labs[t], found == HAND_LABEL)
+        appearance.learn_hand(clip.labs[t], found == HAND_LABEL)
         before = t
         yield t, found
 
@@ -94,7 +94,7 @@ def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
     prior[SCENE] += APPEARS
     prior[HAND_LABEL] += APPEARS
     for label in range(FIRST_OBJECT, len(prior)):
-        reach = max(LEAST_REACH_PX, REACH * np.sqrt((key_labels == label).sum()))
+        reach = max(MIN_REACH_PX, REACH * np.sqrt((key_labels == label).sum()))
         near = cv2.GaussianBlur(warped[label], (0, 0), reach)
         prior[label] += JUMPS + APPEARS * np.minimum(1.0, 4.0 * near)
     return prior / prior.sum(axis=0)
@@ -155,7 +155,7 @@ def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
     padded = np.pad(shown.astype(np.uint8), EDGE_PX)
     edge = cv2.erode(padded, np.ones((2 * EDGE_PX + 1,) * 2, np.uint8))[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX] == 0
     parts, areas = numbered_parts(mask)
-    keep = (areas > LEAST_AREA * mask.size) & (np.bincount(parts[edge], minlength=len(areas)) > 0)
+    keep = (areas > MIN_AREA * mask.size) & (np.bincount(parts[edge], minlength=len(areas)) > 0)
     keep[0] = False
     return keep[parts]
 
@@ -166,7 +166,7 @@ def _object_parts(mask: np.ndarray, prior: np.ndarray, home: int) -> np.ndarray:
     expected = np.bincount(parts.ravel(), prior.ravel(), len(areas)) / np.maximum(areas, 1)
     keep = (expected > 0.3) | ((expected > 0.02) & (areas > 0.1 * areas[1:].max(initial=0)))
     keep[0] = False
-    if areas[keep].sum() < LEAST_FOUND * home:
-        keep |= (expected > 10.0 * JUMPS) & (areas > LEAST_FOUND * home)
+    if areas[keep].sum() < MIN_FOUND * home:
+        keep |= (expected > 10.0 * JUMPS) & (areas > MIN_FOUND * home)
         keep[0] = False
     return keep[parts]

@@ -13,20 +13,20 @@ from typing import Any
 import av
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import replacing
-from real2sim_jax.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.data.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
 
 RATE_HZ = 12.0
 LONG_SIDE_PX = 480
-LEAST_SIDE_PX = 32
-LEAST_FRAMES = 8
+MIN_SIDE_PX = 32
+MIN_FRAMES = 8
 LONGEST_S = 60.0
 TRUNCATED_SHARE = 0.9
 """A file whose pictures end before this share of its announced length is truncated."""
 WIDEST_PIXEL = 4.0
 """Pixels are at most so much wider than high, or higher than wide; the flattest in use are 2:1."""
-MOST_PIXELS = 2**26
+MAX_PIXELS = 2**26
 """Of one picture: twice 8K, decoded in less than 1 GB."""
 CONTAINERS = "mov matroska avi gif apng asf flv mpegts mpeg ogg mxf nut ivf obu m4v h264 hevc mjpeg yuv4mpegpipe dv rm"
 """Kinds of files that hold pictures themselves; playlists, which name other files, are none of them."""
@@ -64,8 +64,8 @@ def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = L
         if len(frames) >= LONGEST_S * rate_hz:
             raise UserError(f"{path}: longer than {LONGEST_S:g} s; cut out the part that shows the action")
         frames.append(frame)
-    if len(frames) < LEAST_FRAMES:
-        raise UserError(f"{path}: {len(frames)} frames at {rate_hz:g} Hz; expected at least {LEAST_FRAMES}")
+    if len(frames) < MIN_FRAMES:
+        raise UserError(f"{path}: {len(frames)} frames at {rate_hz:g} Hz; expected at least {MIN_FRAMES}")
     return Video(np.stack(frames), 1.0 / rate_hz, size)
 
 
@@ -166,10 +166,10 @@ def _check_picture(path: Path, picture: Any, stream: Any) -> tuple[int, int]:
             f"{path}: pixels {shape:g} times as wide as high; expected {1 / WIDEST_PIXEL:g} to {WIDEST_PIXEL:g}"
         )
     width, height = round(picture.width * shape), picture.height
-    if min(width, height) < LEAST_SIDE_PX:
-        raise UserError(f"{path}: {width}x{height} px; expected at least {LEAST_SIDE_PX} px on each side")
-    if max(width, height) > LARGEST_SIDE_PX or picture.width * height > MOST_PIXELS:
-        most = f"{LARGEST_SIDE_PX} px on each side and {MOST_PIXELS / 1e6:.0f} million in all"
+    if min(width, height) < MIN_SIDE_PX:
+        raise UserError(f"{path}: {width}x{height} px; expected at least {MIN_SIDE_PX} px on each side")
+    if max(width, height) > LARGEST_SIDE_PX or picture.width * height > MAX_PIXELS:
+        most = f"{LARGEST_SIDE_PX} px on each side and {MAX_PIXELS / 1e6:.0f} million in all"
         raise UserError(f"{path}: {width}x{height} px; expected at most {most}; scale it down")
     return width, height
 
@@ -179,8 +179,8 @@ def _upright(path: Path, frame: Any, stream: Any, long_side_px: int) -> tuple[tu
     width, height = _check_picture(path, frame, stream)
     scale = min(1.0, long_side_px / max(width, height))
     shown = round(scale * width), round(scale * height)
-    if min(shown) < LEAST_SIDE_PX:
-        least = f"at least {LEAST_SIDE_PX} px on each side"
+    if min(shown) < MIN_SIDE_PX:
+        least = f"at least {MIN_SIDE_PX} px on each side"
         raise UserError(f"{path}: {width}x{height} px is {shown[0]}x{shown[1]} when scaled down; expected {least}")
     small = frame.reformat(*shown, "rgb24", interpolation="AREA").to_ndarray()
     quarters = round(frame.rotation / 90) % 4

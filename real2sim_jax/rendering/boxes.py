@@ -8,9 +8,9 @@ which multiplies what has to be compiled.
 import jax
 import jax.numpy as jnp
 
+from real2sim_jax.core.rotations import matrix_from_wxyz
+from real2sim_jax.data.types import HAND, Array, Camera
 from real2sim_jax.geometry.cameras import NEAR_M, rotation_camera_world
-from real2sim_jax.robot.rotations import matrix_from_wxyz
-from real2sim_jax.types import HAND, Array, Camera
 
 FACE = jnp.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 """(4, 2): the ends of a cuboid's x and y axes at which its four edges along z lie."""

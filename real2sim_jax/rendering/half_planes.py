@@ -12,7 +12,7 @@ from itertools import combinations
 import jax
 import jax.numpy as jnp
 
-from real2sim_jax.types import Array
+from real2sim_jax.data.types import Array
 
 CPU_BLOCK, BLOCK = 2**14, 2**24
 """Pixels whose weights are sorted by line at once, six numbers each: a CPU's cache holds them, a GPU's memory."""

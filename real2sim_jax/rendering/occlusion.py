@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from real2sim_jax.types import Array
+from real2sim_jax.data.types import Array
 
 
 def trim_hidden(boxes: Array, occluder: Array, behind: Array, softness_px: float = 4.0) -> Array:

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.data.types import Array, Camera
 from real2sim_jax.geometry.cameras import NEAR_M
 from real2sim_jax.rendering.boxes import edges_along_z
 from real2sim_jax.rendering.half_planes import composite, nearness, soft_hulls
-from real2sim_jax.types import Array, Camera
 
 FAR_INSIDE_PX = 1e4
 """Distance from the line of an edge that is no silhouette edge: never the least."""

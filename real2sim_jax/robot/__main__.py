@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from real2sim_jax.robot.arms import ArmError
-from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, Place, base_limits, make_robot
+from real2sim_jax.core.policy import PolicyError, load_policy
+from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, ConnectionConfig, base_limits, make_robot
+from real2sim_jax.robot.interface import ArmError
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.policy import PolicyError, load_policy
 from real2sim_jax.robot.program import RunSettings, drive, limits_from
 
 
@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             limits=limits_from(options.max_linear, options.max_angular, base_limits(options.robot)),
         )
-        place = Place(options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run)
+        place = ConnectionConfig(
+            options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run
+        )
         return drive(policy, make_robot(options.robot, policy, place, settings.limits), settings)
     except (PolicyError, ArmError) as error:
         print(error, file=sys.stderr)
@@ -35,8 +37,10 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m real2sim_jax.robot", description=(__doc__ or "").split(":")[0])
     parser.add_argument("policy", help="policy file (.npz)")
     parser.add_argument("--robot", choices=ROBOTS, default="simulated", help="what to drive (%(default)s)")
-    parser.add_argument("--host", default=Place.host, help="address of a Franka arm (%(default)s)")
-    parser.add_argument("--port", type=int, default=Place.port, help="UDP port of a robot here (%(default)s)")
+    parser.add_argument("--host", default=ConnectionConfig.host, help="address of a Franka arm (%(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=ConnectionConfig.port, help="UDP port of a robot here (%(default)s)"
+    )
     parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y[,yaw_deg] in a Franka arm's base (%(default)s)")
     parser.add_argument("--stream", type=Path, help="recorded observations (.npz) to play back instead of an arm")
     parser.add_argument("--steps", type=int, help="control periods to run (the stream, or one episode of 10 s)")

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.robot.arms import Arm, SimulatedArm, load_stream
-from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
-from real2sim_jax.robot.joints import reach_at
-from real2sim_jax.robot.kinematics import FRANKA_HAND_M
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.robot.franka.arm import FrankaArm, FrankaSettings
+from real2sim_jax.robot.franka.joints import reach_at
+from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M
+from real2sim_jax.robot.interface import Arm, SimulatedArm, load_stream
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import numbers, object_pose
-from real2sim_jax.robot.policy import Policy
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
-from real2sim_jax.robot.udp import UdpArm
+from real2sim_jax.robot.udp.arm import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
 NOMINAL_START = "0,-0.05,0.15,90,60"
@@ -24,7 +24,7 @@ FRANKA_ANGULAR_RAD_S = 2.5
 
 
 @dataclass(frozen=True)
-class Place:
+class ConnectionConfig:
     """Where the robot is and how to reach it."""
 
     start: str = NOMINAL_START
@@ -38,7 +38,7 @@ class Place:
     """Leave the arm where it is instead of bringing it to the start."""
 
 
-def make_robot(name: str, policy: Policy, place: Place, limits: Limits) -> Arm:
+def make_robot(name: str, policy: Policy, place: ConnectionConfig, limits: Limits) -> Arm:
     """Return a robot ready to be driven; ArmError where it is not there, or cannot reach what it has to."""
     if place.stream is not None:
         return load_stream(place.stream)

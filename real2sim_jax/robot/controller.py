@@ -9,11 +9,11 @@ from math import isfinite
 
 import numpy as np
 
-from real2sim_jax.robot.arms import Arm, ArmState, ArmStopped, Command
+from real2sim_jax.core.observation import EPISODE_S, POLICY_FIELDS, forced_opening
+from real2sim_jax.core.policy import Policy, check_blind
+from real2sim_jax.robot.interface import Arm, ArmState, ArmStopped, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
-from real2sim_jax.robot.observation import EPISODE_S, POLICY_FIELDS, forced_opening
-from real2sim_jax.robot.policy import Policy, check_blind
 from real2sim_jax.robot.safety import EmergencyStop, StateGuard, Watchdog
 from real2sim_jax.robot.scalar import Forward, command, floats, rotvec
 
@@ -42,7 +42,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """How a run ended."""
 
     steps: int
@@ -108,7 +108,7 @@ def run(
     real_time: bool = False,
     button: EmergencyStop | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Outcome:
+) -> RunResult:
     """Drive an arm for a number of control periods, brake, and stop it, whatever happens.
 
     `on_step` gets every step after it was sent. With `real_time` the loop keeps the policy's period by the clock, in s,
@@ -131,7 +131,7 @@ def run(
         loop.reason = loop.reason or loop.button.reason or "the arm was stopped"
     finally:
         arm.stop()
-    return Outcome(loop.done, loop.reason, dict(loop.faults))
+    return RunResult(loop.done, loop.reason, dict(loop.faults))
 
 
 class _Loop:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmState
-from real2sim_jax.robot.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.robot.interface import ArmState
 from real2sim_jax.robot.scalar import Vector, floats
 
 # The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.

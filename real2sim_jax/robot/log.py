@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from real2sim_jax.core.observation import POLICY_FIELDS
+from real2sim_jax.core.storage import replacing
 from real2sim_jax.robot.controller import Step
-from real2sim_jax.robot.observation import POLICY_FIELDS
 from real2sim_jax.robot.scalar import floats
-from real2sim_jax.robot.storage import replacing
 
 _TWIST = tuple(f"{kind}_{axis}" for kind in ("linear", "angular") for axis in "xyz")
 WANTED_FIELDS = (*(f"wanted_{name}" for name in _TWIST), "wanted_opening")

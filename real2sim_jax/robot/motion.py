@@ -10,7 +10,7 @@ from math import cos, isfinite, nan, sin, sqrt
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmState, Command
+from real2sim_jax.robot.interface import ArmState, Command
 from real2sim_jax.robot.limits import Limits, is_usable, lowest_along, up_in_gripper
 from real2sim_jax.robot.scalar import Vector, floats, unrotated
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from real2sim_jax.robot.arms import ArmError
+from real2sim_jax.robot.interface import ArmError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
 

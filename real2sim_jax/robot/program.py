@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.robot.arms import Arm, ArmError, DryArm, RecordedArm
+from real2sim_jax.core.observation import EPISODE_S
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.controller import Controller, Step, run
+from real2sim_jax.robot.interface import Arm, ArmError, DryArm, RecordedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.log import save_log
-from real2sim_jax.robot.observation import EPISODE_S
-from real2sim_jax.robot.policy import Policy
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.safety import EmergencyStop
 
 SHOWN_FAULTS = 3

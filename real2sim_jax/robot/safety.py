@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from real2sim_jax.robot.arms import ArmState
+from real2sim_jax.robot.interface import ArmState
 from real2sim_jax.robot.limits import Limits, is_usable
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))

@@ -9,9 +9,9 @@ from math import atan2, atanh, cos, isfinite, pi, sin, sqrt
 
 import numpy as np
 
-from real2sim_jax.robot.guide import SATURATION
-from real2sim_jax.robot.observation import ACTION_SIZE, EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
-from real2sim_jax.robot.policy import Policy
+from real2sim_jax.core.observation import ACTION_SIZE, EPISODE_S, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.reference import SATURATION
 
 Vector = Sequence[float] | np.ndarray
 

@@ -9,8 +9,8 @@ import numpy as np
 from brax.envs.base import Env, State
 from flax import struct
 
-from real2sim_jax.actions import Action
-from real2sim_jax.robot.observation import (
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.observation import (
     ACTION_SIZE,
     CONTROL_HZ,
     EPISODE_S,
@@ -22,19 +22,14 @@ from real2sim_jax.robot.observation import (
     features,
     observation,
 )
-from real2sim_jax.robot.rotations import (
-    azimuth_elevation_from_wxyz,
-    conjugate,
-    matrix_from_wxyz,
-    rotate,
-)
-from real2sim_jax.settings import Checked
-from real2sim_jax.simulation.physics import Physics, PhysicsState
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, rotate
+from real2sim_jax.core.settings import Checked
+from real2sim_jax.data.types import MOVED, Array, Demonstration
+from real2sim_jax.simulation.initial_states import StartConfig, lowest_point, sample_start, start_opening, start_qpos
+from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, delayed, noisy, sample_draw
-from real2sim_jax.simulation.reward import RewardConfig, Scene, references, reward, scene_of
-from real2sim_jax.simulation.starts import StartConfig, lowest_point, sample_start, start_opening, start_qpos
+from real2sim_jax.simulation.reward import ObservedScene, RewardConfig, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import StartState
-from real2sim_jax.types import MOVED, Array, Demonstration
 
 EPISODE_STEPS = round(EPISODE_S * CONTROL_HZ)
 MAX_ELEVATION = np.deg2rad(85.0)
@@ -79,7 +74,7 @@ class ManipulationEnv(Env):
         self.action = action
         self.physics = physics
         self.config = config or EnvConfig()
-        self.demos = None if demos is None else jax.tree.map(jnp.asarray, references(demos))
+        self.demos = None if demos is None else jax.tree.map(jnp.asarray, reward_targets(demos))
         self.moved_offset = jnp.asarray(np.zeros(3) if demos is None else moved_offset(demos), jnp.float32)
 
     def reset(self, rng: Array) -> State:
@@ -174,7 +169,7 @@ class ManipulationEnv(Env):
         now = jax.tree.map(lambda leaf: leaf[:, index], self.demos)
         return reward(self._scene(physics, episode), now, self.config.reward)
 
-    def _scene(self, physics: PhysicsState, episode: Episode) -> Scene:
+    def _scene(self, physics: PhysicsState, episode: Episode) -> ObservedScene:
         sizes = episode.draw.properties
         gripper = physics.qpos[:3], physics.qpos[3:7], _opening(physics)
         return scene_of(*gripper, *self.object_poses(physics), sizes.heights, sizes.radii)

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.observation import LAYOUTS, POLICY_FIELDS
-from real2sim_jax.settings import Checked, Metres, Positive, Range
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.observation import LAYOUTS, POLICY_FIELDS
+from real2sim_jax.core.settings import Checked, Metres, Positive, Range
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 from real2sim_jax.simulation.types import Properties, StartState
-from real2sim_jax.types import Array
 
 Steps = Annotated[int, Range(0, 120)]
 Bounds = tuple[Positive, Positive]

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.robot.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
-from real2sim_jax.settings import Checked, Metres, Positive, Weight
-from real2sim_jax.types import HAND, Array, Demonstration
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
+from real2sim_jax.core.settings import Checked, Metres, Positive, Weight
+from real2sim_jax.data.types import HAND, Array, Demonstration
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ PUBLISHED = RewardConfig(
 
 
 @struct.dataclass
-class Reference:
+class RewardTarget:
     """One demonstration at one moment (or all of them over time, with leading axes)."""
 
     object_bottom: Array
@@ -81,7 +81,7 @@ class Reference:
 
 
 @struct.dataclass
-class Scene:
+class ObservedScene:
     """What the reward sees of the simulation at one moment."""
 
     object_bottom: Array
@@ -101,13 +101,13 @@ class Scene:
 
 def scene_of(
     gripper: Array, gripper_wxyz: Array, opening: Array, position: Array, wxyz: Array, heights: Array, radii: Array
-) -> Scene:
+) -> ObservedScene:
     """Return what the reward sees of a gripper (3,) m, (4,), opening () m, and of cylinders at (O, 3) m, (O, 4).
 
     heights, radii (O,) m.
     """
     azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
-    return Scene(
+    return ObservedScene(
         object_bottom=position.at[:, 2].add(-heights / 2.0),
         object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
         object_half_height=heights / 2.0,
@@ -120,7 +120,7 @@ def scene_of(
     )
 
 
-def references(demonstration: Demonstration) -> Reference:
+def reward_targets(demonstration: Demonstration) -> RewardTarget:
     """Turn demonstrations with any leading axes (..., K) into references with the same leading axes."""
     position = jnp.asarray(demonstration.position)
     half = jnp.broadcast_to(demonstration.half_extents[..., None, 1:, 2], position[..., 1:, 2].shape)
@@ -129,10 +129,10 @@ def references(demonstration: Demonstration) -> Reference:
     azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :], jnp)
     hand, grip = position[..., HAND, :], jnp.asarray(demonstration.grip)
     axis = rotate(wxyz[..., 1:, :], jnp.asarray([0.0, 0.0, 1.0]), jnp)
-    return Reference(bottom, axis, half, hand, azimuth, elevation, grip)
+    return RewardTarget(bottom, axis, half, hand, azimuth, elevation, grip)
 
 
-def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> dict[str, Array]:
+def reward_terms(scene: ObservedScene, reference: RewardTarget, config: RewardConfig) -> dict[str, Array]:
     """Return each term () in [0, 1] for one demonstration."""
     position, angle = config.position_sharpness, config.angle_sharpness
     object_error = jnp.sum((scene.object_bottom - reference.object_bottom) ** 2, axis=-1)
@@ -154,7 +154,7 @@ def reward_terms(scene: Scene, reference: Reference, config: RewardConfig) -> di
     }
 
 
-def reward(scene: Scene, demos: Reference, config: RewardConfig) -> tuple[Array, dict[str, Array]]:
+def reward(scene: ObservedScene, demos: RewardTarget, config: RewardConfig) -> tuple[Array, dict[str, Array]]:
     """Return the weighted sum () and the terms over demonstrations on the leading axis of `demos`."""
     terms = jax.vmap(lambda reference: reward_terms(scene, reference, config))(demos)
     weights = {f.name: getattr(config.weights, f.name) for f in fields(config.weights)}

@@ -10,7 +10,7 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-from real2sim_jax.robot.observation import CONTROL_HZ, MAX_OPENING_M
+from real2sim_jax.core.observation import CONTROL_HZ, MAX_OPENING_M
 
 Shape = Literal["cylinder", "prism"]
 

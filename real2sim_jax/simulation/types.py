@@ -2,7 +2,7 @@
 
 from flax import struct
 
-from real2sim_jax.types import Array
+from real2sim_jax.data.types import Array
 
 
 @struct.dataclass

@@ -9,7 +9,7 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.simulation.env import ManipulationEnv
 
 Info = dict[str, Any]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import replacing
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.sweeps.population import KEPT, SUMMARY, Job, run_population
 from real2sim_jax.sweeps.runner import Inputs, Member, keep_failure
 
@@ -109,7 +109,7 @@ def population(job: Job, settings: Mapping[str, str]) -> dict[str, bytes] | str:
     """Run one population on a worker; return its files by path, or why the job cannot be done anywhere."""
     for name, value in settings.items():
         os.environ.setdefault(name, value)
-    from real2sim_jax.console import Console
+    from real2sim_jax.stages.console import Console
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "population"

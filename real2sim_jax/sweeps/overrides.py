@@ -7,8 +7,8 @@ from dataclasses import fields, is_dataclass, replace
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.settings import spelt
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.settings import spelt
 
 Config = TypeVar("Config")
 

@@ -12,21 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.actions import Action
 from real2sim_jax.benchmark.report import rate, save_report
 from real2sim_jax.benchmark.specs import spec_hash
-from real2sim_jax.console import Console
-from real2sim_jax.demonstrations import DemonstrationConfig
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import RunLayout, file_hash, load, plain, read_json, versions, write_json
-from real2sim_jax.fits import Observed, fit_observed
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, read_json, versions, write_json
+from real2sim_jax.data.types import Demonstration
 from real2sim_jax.fitting.fit import FitConfig
-from real2sim_jax.pipeline import demonstration_stage, guide_path, judged, train_stage
+from real2sim_jax.learning.demonstrations import DemonstrationConfig
 from real2sim_jax.simulation.env import EPISODE_STEPS
 from real2sim_jax.simulation.types import StartState
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.fit import Observed, fit_observed
+from real2sim_jax.stages.train_and_benchmark import demonstration_stage, guide_path, judged, train_stage
 from real2sim_jax.sweeps.sources import tracks_hash
 from real2sim_jax.sweeps.study import Condition
-from real2sim_jax.types import Demonstration
 
 SUMMARY = "summary.json"
 KEPT = (SUMMARY, "demos.npz", "policy.npz", "metrics.csv", "config.json", "report_*.json", "curves.png")

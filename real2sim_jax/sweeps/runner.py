@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.specs import SPECS
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import write_text
-from real2sim_jax.pipeline import start_states
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.train_and_benchmark import start_states
 from real2sim_jax.sweeps.population import Job, finished, run_population
 from real2sim_jax.sweeps.sources import observed_tracks, tracks_hash
 from real2sim_jax.sweeps.study import Study

@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from real2sim_jax.actions import Action
-from real2sim_jax.errors import UserError
-from real2sim_jax.fits import SYNTHETIC_COUNT, Observed, Source, read_source
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.settings import Checked, Count, Range, Seed, Share
+from real2sim_jax.data.types import BoxTrack
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.perception.contact import contact_from_boxes
-from real2sim_jax.perception.synthetic import observe_masks, synthetic_scenes
-from real2sim_jax.settings import Checked, Count, Range, Seed, Share
-from real2sim_jax.types import BoxTrack
+from real2sim_jax.stages.fit import SYNTHETIC_COUNT, Observed, Source, read_source
+from real2sim_jax.synthetic.scenes import observe_masks, synthetic_scenes
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from real2sim_jax.benchmark.report import Rate, rate
 from real2sim_jax.benchmark.specs import SPECS
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import write_csv, write_text
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import write_csv, write_text
 from real2sim_jax.sweeps.population import finished
 from real2sim_jax.sweeps.runner import Inputs, Member
 

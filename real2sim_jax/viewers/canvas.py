@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from real2sim_jax.robot.rotations import rotate
+from real2sim_jax.core.rotations import rotate
 
 Colour = tuple[int, int, int]
 
@@ -22,7 +22,7 @@ _LIGHT_SLOPE = _LIGHT[:2] / _LIGHT[2]
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """A pinhole camera: eye and target in m, focal length in px of the finished picture, its width and height."""
 
     eye: tuple[float, float, float]
@@ -87,7 +87,7 @@ def placed(solid: Solid, position: np.ndarray, wxyz: np.ndarray) -> Solid:
 class Canvas:
     """One picture of the table in the making, with a depth for every pixel."""
 
-    view: View
+    view: Viewpoint
     image: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
 
@@ -159,7 +159,7 @@ class Canvas:
 
 
 @lru_cache(maxsize=16)
-def _table(view: View) -> np.ndarray:
+def _table(view: Viewpoint) -> np.ndarray:
     """The empty table with its grid, oversampled; to be copied."""
     width, height = (OVERSAMPLING * length for length in view.size)
     image = np.full((height, width, 3), BACKGROUND, np.uint8)
@@ -171,11 +171,11 @@ def _table(view: View) -> np.ndarray:
     return image
 
 
-def _line(image: np.ndarray, view: View, points: np.ndarray, colour: Colour, width: float) -> None:
+def _line(image: np.ndarray, view: Viewpoint, points: np.ndarray, colour: Colour, width: float) -> None:
     cv2.polylines(image, [_rounded(view, points)], False, colour, round(OVERSAMPLING * width), cv2.LINE_AA)
 
 
-def _rounded(view: View, points: np.ndarray) -> np.ndarray:
+def _rounded(view: Viewpoint, points: np.ndarray) -> np.ndarray:
     """Pixels (N, 2) int32 of world points (N, 3) in the oversampled picture."""
     camera = view.in_camera(np.asarray(points, float))
     depth = np.maximum(camera[:, 2:], 0.05)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from real2sim_jax.files import replacing
-from real2sim_jax.fitting.report import FitReport
-from real2sim_jax.types import BoxTrack, CuboidTrack
+from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.data.types import BoxTrack, CuboidTrack
+from real2sim_jax.evaluation.report import FitReport
 from real2sim_jax.viewers.fit import BACKGROUND, INK, image_view, wireframes
 
 Colour = tuple[int, int, int]

@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.video import open_video
 
 HEIGHT_PX = 240

@@ -10,11 +10,11 @@ import cv2
 import jax
 import numpy as np
 
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.fitting.quality import BODY_NAMES, iou_over_time, padded
 from real2sim_jax.geometry.cameras import project
 from real2sim_jax.geometry.cuboids import EDGES, body_centres, corners
-from real2sim_jax.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.viewers.gif import save_gif
 
 COLOURS = {HAND: (230, 120, 60), MOVED: (40, 130, 220), ANCHOR: (70, 160, 90)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from real2sim_jax.files import replacing
+from real2sim_jax.data.artefacts import replacing
 
 COLOURS = 128
 

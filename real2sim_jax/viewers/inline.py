@@ -4,7 +4,7 @@ import base64
 from html import escape
 from pathlib import Path
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 KINDS = {".png": "image/png", ".gif": "image/gif", ".mp4": "video/mp4"}
 

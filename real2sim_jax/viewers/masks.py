@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from real2sim_jax.perception.drift import shaken
+from real2sim_jax.perception.drift import unstabilise
 from real2sim_jax.perception.video import write_video
 from real2sim_jax.viewers.fit import BACKGROUND, COLOURS, INK, SHADE
 
@@ -31,7 +31,7 @@ def save_mask_video(
 
     phases, touching and confidence (T,) as in `contact.Contact`; dt in s.
     """
-    bodies = shaken(labels, drift)
+    bodies = unstabilise(labels, drift)
     times = phases, np.asarray(touching, bool), np.asarray(confidence, float)
     drawn = (_frame(frame, body, t, *times) for t, (frame, body) in enumerate(zip(frames, bodies, strict=True)))
     write_video(path, drawn, 1.0 / dt)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import write_text
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.viewers.stage import Body, Film, Scene
 
 HOST = "127.0.0.1"

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from real2sim_jax.benchmark.report import Rate, Report, rate
 from real2sim_jax.benchmark.specs import spec_columns
-from real2sim_jax.files import replacing
+from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import StartState
-from real2sim_jax.types import Array
 
 BINS = 12
 WORST = 5

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from real2sim_jax.fitting.reconstruction import Scene, camera_aligned
-from real2sim_jax.robot.rotations import conjugate, multiply
-from real2sim_jax.simulation.replay import ReplayResult
-from real2sim_jax.simulation.replay_scene import PAD_HALF
-from real2sim_jax.types import ANCHOR, HAND, MOVED, CuboidTrack
-from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, View, box, placed
+from real2sim_jax.core.rotations import conjugate, multiply
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
+from real2sim_jax.evaluation.reconstruction import AlignedScene, camera_aligned
+from real2sim_jax.replay.scene import PAD_HALF
+from real2sim_jax.replay.simulate import ReplayResult
+from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, Viewpoint, box, placed
 from real2sim_jax.viewers.gif import save_gif
 
 MOVED_COLOUR: Colour = (240, 140, 50)
@@ -48,7 +48,7 @@ def replay_frames(fitted: CuboidTrack, result: ReplayResult, title: str) -> list
     return frames
 
 
-def _solids(scene: Scene, gripper: np.ndarray, opening: float, i: int, shift: np.ndarray) -> list[Solid]:
+def _solids(scene: AlignedScene, gripper: np.ndarray, opening: float, i: int, shift: np.ndarray) -> list[Solid]:
     colours = {MOVED: MOVED_COLOUR, ANCHOR: ANCHOR_COLOUR}
     objects = [
         placed(_cuboid(scene.half_extents[b], colours[b]), scene.position[i, b] - shift, scene.wxyz[i, b])
@@ -64,14 +64,14 @@ def _cuboid(half: np.ndarray, colour: Colour) -> Solid:
     return box((x, y, z), (0.0, 0.0, 0.0), colour)
 
 
-def _views(reach: float) -> tuple[View, View]:
+def _views(reach: float) -> tuple[Viewpoint, Viewpoint]:
     """From the video's side and from the front right, as far away as the scene is large."""
     target = (0.0, 0.0, 0.3 * reach)
     side, corner = (0.0, -4.0 * reach, 1.2 * reach), (2.0 * reach, -2.6 * reach, 2.2 * reach)
-    return View(side, target, 700.0, SIZE), View(corner, target, 660.0, SIZE)
+    return Viewpoint(side, target, 700.0, SIZE), Viewpoint(corner, target, 660.0, SIZE)
 
 
-def _picture(view: View, solids: list[Solid], way: np.ndarray, i: int) -> np.ndarray:
+def _picture(view: Viewpoint, solids: list[Solid], way: np.ndarray, i: int) -> np.ndarray:
     canvas = Canvas(view)
     for solid in solids:
         canvas.shadow(solid)

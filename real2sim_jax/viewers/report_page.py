@@ -9,9 +9,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.report import Report, summary_rows
-from real2sim_jax.files import write_text
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.rollout import save_rollout_gif
 

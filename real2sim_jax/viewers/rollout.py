@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from real2sim_jax.actions import Action
-from real2sim_jax.robot.observation import MAX_OPENING_M
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.data.types import HAND, MOVED, Demonstration
 from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import HAND, MOVED, Demonstration
-from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, View, box, cylinder, placed
+from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, Viewpoint, box, cylinder, placed
 from real2sim_jax.viewers.gif import save_gif
 
 PALM: Colour = (96, 108, 128)
@@ -26,8 +26,8 @@ CAPTION_HEIGHT = 44
 
 SIZE = (400, 320)
 VIEWS = (
-    View(eye=(0.0, -1.5, 0.26), target=(0.0, 0.0, 0.17), focal=660.0, size=SIZE),
-    View(eye=(0.75, -1.1, 0.85), target=(0.0, 0.0, 0.12), focal=680.0, size=SIZE),
+    Viewpoint(eye=(0.0, -1.5, 0.26), target=(0.0, 0.0, 0.17), focal=660.0, size=SIZE),
+    Viewpoint(eye=(0.75, -1.1, 0.85), target=(0.0, 0.0, 0.12), focal=680.0, size=SIZE),
 )
 
 
@@ -88,7 +88,7 @@ def _frame(trajectory: Trajectory, action: Action, demonstration: Demonstration 
     return image
 
 
-def _picture(view: View, solids: list[Solid], demonstration: Demonstration | None, time: float) -> np.ndarray:
+def _picture(view: Viewpoint, solids: list[Solid], demonstration: Demonstration | None, time: float) -> np.ndarray:
     canvas = Canvas(view)
     for solid in solids:
         canvas.shadow(solid)

@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from real2sim_jax.demonstrations import DemonstrationConfig
+from real2sim_jax.core.rotations import rotate
+from real2sim_jax.data.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.geometry.cuboids import body_centres
-from real2sim_jax.robot.rotations import rotate
+from real2sim_jax.learning.demonstrations import DemonstrationConfig
 from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.viewers.fit import COLOURS
 from real2sim_jax.viewers.rollout import FINGER, PALM
 

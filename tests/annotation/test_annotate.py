@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from real2sim_jax.annotation import server as server_module
-from real2sim_jax.annotation.server import MOST_BYTES, make_server
+from real2sim_jax.annotation.server import MAX_BYTES, make_server
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import load
-from real2sim_jax.perception.prompts import lines_of, parse_told, read_told
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import load
+from real2sim_jax.data.types import MaskTrack
+from real2sim_jax.perception.prompts import lines_of, parse_told, read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
-from real2sim_jax.types import MaskTrack
 from tests.command_line import exit_code as run
 from tests.perception import scenes
 from tests.perception.clips import write_clip
@@ -93,7 +93,7 @@ class Hand:
         x, y, width = json.loads(self.page.run(f"JSON.stringify([{place}.x, {place}.y, {place}.width])"))
         return x + point[0] * width / scenes.WIDTH, y + point[1] * width / scenes.WIDTH
 
-    def told(self):
+    def hints(self):
         return self.page.run("[...document.querySelectorAll('#told li')].map((line) => line.textContent)")
 
     def says(self):
@@ -110,25 +110,25 @@ def test_from_drawing_to_masks_and_a_file_that_segment_takes(clip, tmp_path):
         hand.drag((76, 100), (110, 130))
         hand.drag((110, 130), (124, 140))
         hand.press("4")
-        assert hand.told()[0].startswith("ignore="), "the chosen box changes its role"
+        assert hand.hints()[0].startswith("ignore="), "the chosen box changes its role"
         hand.press("1")
         hand.press("u")
-        assert hand.told()[0].startswith("ignore=")
+        assert hand.hints()[0].startswith("ignore=")
         hand.press("u")
-        (line,) = hand.told()
-        assert np.abs(np.array(read_told([line]).prompts[0].box) - BOX).max() < 1.0
+        (line,) = hand.hints()
+        assert np.abs(np.array(read_hints([line]).prompts[0].box) - BOX).max() < 1.0
         for _ in range(9):
             hand.press("ArrowRight")
         hand.click("#contact")
         for _ in range(7):
             hand.press("ArrowRight")
         hand.press("c")
-        assert hand.told()[1] == "contact=9-16"
+        assert hand.hints()[1] == "contact=9-16"
         hand.press("3")
         hand.drag((150, 20), (200, 60))
-        assert len(hand.told()) == 3
+        assert len(hand.hints()) == 3
         hand.press("Delete")
-        assert len(hand.told()) == 2
+        assert len(hand.hints()) == 2
         hand.click("#find")
         page.wait_for(lambda: hand.says() == "masks are there" or page.run("document.querySelector('.wrong') !== null"))
         assert hand.says() == "masks are there"
@@ -143,13 +143,13 @@ def test_from_drawing_to_masks_and_a_file_that_segment_takes(clip, tmp_path):
         page.wait_for(lambda: hand.says().startswith("saved to"))
         assert page.errors == []
         assert [url for url in page.requests if not url.startswith((address, "data:"))] == []
-    told = read_told([str(out)])
-    assert told.contacts == ((9, 16),) and [prompt.role for prompt in told.prompts] == ["moved"]
+    hints = read_hints([str(out)])
+    assert hints.contacts == ((9, 16),) and [prompt.role for prompt in hints.prompts] == ["moved"]
     assert run("segment", clip, "--segmenter", "boxes", "--prompt", out, "--out", tmp_path / "masks") == 0
     track = load(tmp_path / "masks" / "push" / "masks.npz", MaskTrack)
     assert np.flatnonzero(track.touching).tolist() == list(range(9, 17))
     with annotating(clip, "--out", out) as address, page_at(address, SIZE) as page:
-        assert len(Hand(page).told()) == 2, "what was saved is there again"
+        assert len(Hand(page).hints()) == 2, "what was saved is there again"
 
 
 def blue(page, hand, point):
@@ -237,7 +237,7 @@ def test_frames_are_those_of_the_video(served, scene):
         ("moved=1,2,30,40@99", "the video has 24"),
         ("contact=3-99", "the video has 24"),
         ("/etc/passwd", "expected ROLE="),
-        ("x" * (MOST_BYTES + 1), "at most"),
+        ("x" * (MAX_BYTES + 1), "at most"),
     ],
     ids=["role", "frame", "contact", "file", "length"],
 )
@@ -247,7 +247,7 @@ def test_what_cannot_be_followed_is_not_saved(served, text, says):
             status, body, _ = ask(served, own(served, name), "POST", text)
         except (BrokenPipeError, ConnectionResetError):
             # The server closes the door on what is too long.
-            assert len(text) > MOST_BYTES
+            assert len(text) > MAX_BYTES
             continue
         assert status == 400 and says in body.decode() and b"\n" not in body
     assert not served.session.out.exists() and served.session.job() is None
@@ -267,18 +267,18 @@ def test_impossible_numbers_are_not_saved(served, text):
 @pytest.mark.parametrize("name", ["told.txt", "a=b.txt", "moved=1,2,3,4@0"])
 def test_what_is_saved_is_what_is_read(clip, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    told = parse_told(["hand=1,2,319.99999999999994,4@0", "moved=0.00001,0.1,30.123456789012345,40@3", "contact=2-9"])
+    hints = parse_told(["hand=1,2,319.99999999999994,4@0", "moved=0.00001,0.1,30.123456789012345,40@3", "contact=2-9"])
     session = Session(clip, Path(name), segmenter_named("boxes"))
-    assert session.save("\n".join(lines_of(told))) == told
-    assert Session(clip, Path(name), segmenter_named("boxes")).told == told
-    assert read_told([name]) == told and [path.name for path in tmp_path.iterdir()] == [name]
+    assert session.save("\n".join(lines_of(hints))) == hints
+    assert Session(clip, Path(name), segmenter_named("boxes")).hints == hints
+    assert read_hints([name]) == hints and [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_heading_cannot_become_a_line(scene, tmp_path):
     video = write_clip(tmp_path / "made.mp4", scene.frames, 12).rename(tmp_path / "a\nmoved=1,2,3,4@0 \r\u2028.mp4")
     session = Session(video, tmp_path / "told.txt", segmenter_named("boxes"))
     session.save("contact=1-2")
-    assert read_told([str(session.out)]) == parse_told(["contact=1-2"])
+    assert read_hints([str(session.out)]) == parse_told(["contact=1-2"])
 
 
 def test_several_who_save_at_once_leave_one_whole_file(clip, tmp_path):
@@ -286,7 +286,7 @@ def test_several_who_save_at_once_leave_one_whole_file(clip, tmp_path):
     texts = [f"moved={i},2,{i + 20},40@{i}" for i in range(20)]
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(session.save, texts))
-    assert lines_of(read_told([str(session.out)]))[0] in texts and len(list(tmp_path.iterdir())) == 1
+    assert lines_of(read_hints([str(session.out)]))[0] in texts and len(list(tmp_path.iterdir())) == 1
 
 
 def stalled(server, text):
@@ -316,7 +316,7 @@ def test_stalled_requests_hold_few_threads_and_not_for_long(served, monkeypatch,
         most = max(most, handlers())
         time.sleep(0.05)
     assert time.monotonic() < until, "the page is served again"
-    assert most <= server_module.MOST_REQUESTS + 1 and not served.session.out.exists()
+    assert most <= server_module.MAX_REQUESTS + 1 and not served.session.out.exists()
     until = time.monotonic() + 20
     while handlers() and time.monotonic() < until:
         time.sleep(0.05)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from real2sim_jax.benchmark.report import load_report, make_report, rate, save_report, sign_test, summary, summary_rows
 from real2sim_jax.benchmark.success import Success
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 
 
 def report(action="push_left_to_right", seed=3):

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash, write_spec
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
 
 ONE, TWO = ACTIONS["pick_up"], ACTIONS["put_onto"]
 DATA = Path(os.environ.get("REAL2SIM_DATA", Path(__file__).parents[3] / "shared" / "data")) / "policy_benchmark"

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.success import judge
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation, wxyz_from_rotvec
+from real2sim_jax.data.types import stack
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import stack
 
 judge_once = jax.jit(judge, static_argnums=0)
 STEPS = 12

@@ -9,12 +9,12 @@ import pytest
 
 from real2sim_jax.benchmark.rollout import make_rollout
 from real2sim_jax.benchmark.terms import demonstrated_terms, terms_over_time
-from real2sim_jax.learning.guides import GuideConfig, guide_from
+from real2sim_jax.data.types import stack
+from real2sim_jax.learning.guides import GuideConfig, reference_from
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.train import TrainConfig, make_env
+from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.reward import RewardWeights
-from real2sim_jax.simulation.starts import nominal_start
-from real2sim_jax.types import stack
 from tests.demos import PICK_UP, lift, lifts
 
 pytestmark = pytest.mark.long
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 def test_the_terms_of_a_rollout_add_up_to_its_return():
     env = make_env(PICK_UP, lifts(), TrainConfig())
-    networks = Networks(env.observation_size, guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
+    networks = Networks(env.observation_size, reference_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
     policy = networks.export(*networks.init(jax.random.PRNGKey(0)), "pick_up", {})
     sizes = jnp.asarray([[0.07], [0.09]]), jnp.asarray([[0.042], [0.048]])
     starts = jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(*sizes)

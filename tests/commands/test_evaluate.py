@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.perception.synthetic import synthetic_scenes
-from real2sim_jax.states_csv import write_states
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.formats.published_states import write_states
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 from tests.command_line import exit_code as run
 
 

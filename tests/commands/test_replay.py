@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.commands.replay import read_track
-from real2sim_jax.files import save
-from real2sim_jax.perception.synthetic import synthetic_scenes
-from real2sim_jax.simulation import replay as simulation
-from real2sim_jax.states_csv import write_states
-from real2sim_jax.types import HAND
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.data.artefacts import save
+from real2sim_jax.data.types import HAND
+from real2sim_jax.formats.published_states import write_states
+from real2sim_jax.replay import simulate as simulation
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 from tests.command_line import exit_code as run
 
 

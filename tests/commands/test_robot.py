@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import pytest
 
-from real2sim_jax.arms.video import save_video
-from real2sim_jax.robot.policy import save_policy
+from real2sim_jax.core.policy import save_policy
+from real2sim_jax.simulated_robots.video import save_video
 from tests.command_line import exit_code as run
 from tests.robot.conftest import random_policy
 

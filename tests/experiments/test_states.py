@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.console import Console
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.fitting.fit import FitConfig
+from real2sim_jax.stages.console import Console
 
 pytestmark = pytest.mark.long
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.types import HAND, MOVED
+from real2sim_jax.evaluation.reconstruction import failures_of
 from real2sim_jax.fitting.fit import FitConfig, fit_tracks
 from real2sim_jax.fitting.quality import box_iou
-from real2sim_jax.fitting.reconstruction import failures_of
-from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.types import HAND, MOVED
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 
 pytestmark = pytest.mark.long
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, BoxTrack, MaskTrack
 from real2sim_jax.fitting import parameters
-from real2sim_jax.fitting.initial import Start, cut_sides, fill, initial_guess
+from real2sim_jax.fitting.initial import Hypothesis, cut_sides, fill, initial_guess
 from real2sim_jax.fitting.losses import Scales, Weights, huber, loss_terms, weighted_sum
 from real2sim_jax.fitting.masks import mask_term, prepare_masks
-from real2sim_jax.fitting.parameters import Rules, decode, from_free, to_free
+from real2sim_jax.fitting.parameters import ContactConstraints, decode, from_free, to_free
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.rendering.boxes import hard_boxes
-from real2sim_jax.types import ANCHOR, HAND, MOVED, BoxTrack, MaskTrack
 
 FRAMES = 24
 SIZE = np.array([427.0, 240.0], np.float32)
@@ -28,12 +28,12 @@ def everything_seen():
     held = (np.arange(FRAMES) > 5) & (np.arange(FRAMES) < 18)
     yes = np.ones(FRAMES, bool)
     track = BoxTrack(boxes, np.ones((FRAMES, 3), bool), held, held, yes, np.float32(1 / 12), SIZE)
-    rules = Rules(np.ones(3, bool), airborne=held, released=np.arange(FRAMES) >= 18)
+    rules = ContactConstraints(np.ones(3, bool), airborne=held, released=np.arange(FRAMES) >= 18)
     return track, rules
 
 
 def start(on_anchor=False):
-    return Start(np.float32(0.6), np.array(on_anchor), np.array(False), np.float32(0.0), np.array(False))
+    return Hypothesis(np.float32(0.6), np.array(on_anchor), np.array(False), np.float32(0.0), np.array(False))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,9 @@ def test_a_spline_reproduces_lines_and_has_few_numbers():
 
 def test_decoded_scenes_obey_contact_and_support(scene):
     track, rules, free = scene
-    shaken = jax.tree.map(lambda leaf: leaf + 0.3 * np.random.default_rng(0).standard_normal(leaf.shape), free)
+    unstabilise = jax.tree.map(lambda leaf: leaf + 0.3 * np.random.default_rng(0).standard_normal(leaf.shape), free)
     for on_anchor in (False, True):
-        fitted = jax.jit(decode)(shaken, track, rules, jnp.asarray(on_anchor))
+        fitted = jax.jit(decode)(unstabilise, track, rules, jnp.asarray(on_anchor))
         np.testing.assert_allclose(
             (fitted.position[:, HAND] - fitted.position[:, MOVED])[track.touching], 0.0, atol=1e-6
         )

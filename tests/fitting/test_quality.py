@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.fitting.quality import agreement, describe, iou_over_time, padded, plausibility, support_gap
-from real2sim_jax.perception.synthetic import Noise, synthetic_tracks
-from real2sim_jax.types import ANCHOR, HAND, MOVED
+from real2sim_jax.synthetic.scenes import Noise, synthetic_tracks
 
 EXACT = Noise(side_px=0.0, hole_fraction=0.0)
 

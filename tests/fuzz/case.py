@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.arms import ArmError
-from real2sim_jax.robot.policy import PolicyError
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import PolicyError
+from real2sim_jax.robot.interface import ArmError
 from tests.fuzz import memory
 
 REFUSALS = (UserError, PolicyError, ArmError)
@@ -67,7 +67,7 @@ def attack(reader: Reader, folder: Path) -> tuple[Verdict, float]:
     verdict = _outcome(reader, folder)
     seconds = time.perf_counter() - start
     peak = memory.peak_bytes()
-    if not verdict.is_fault and peak > memory.MOST_BYTES:
+    if not verdict.is_fault and peak > memory.MAX_BYTES:
         verdict = Verdict("memory", f"{peak / 2**30:.1f} GiB")
     if not verdict.is_fault and (change := _disorder(before, _contents(folder), reader.writes)):
         verdict = Verdict("half-written", change)

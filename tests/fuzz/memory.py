@@ -5,7 +5,7 @@ import resource
 import sys
 from pathlib import Path
 
-MOST_BYTES = 2 * 2**30
+MAX_BYTES = 2 * 2**30
 RESERVE_BYTES = 6 * 2**30
 """Address space that a worker may take beyond what it has: what wants more than that fails instead of the machine."""
 

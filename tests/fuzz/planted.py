@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from tests.fuzz.case import Reader
 
 TEXT = "text.txt"

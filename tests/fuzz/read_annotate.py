@@ -18,7 +18,7 @@ import numpy as np
 
 from real2sim_jax.annotation.server import HOST, Server, make_server
 from real2sim_jax.annotation.session import Session
-from real2sim_jax.perception.prompts import Prompt, read_told
+from real2sim_jax.perception.prompts import Prompt, read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
 from tests.fuzz import mutate_bytes, odd, oracles
 from tests.fuzz.case import Reader
@@ -189,7 +189,7 @@ def _wrong_file(found: Exchange) -> list[str]:
     if not found.saved.is_file():
         return ["answered 200 and saved nothing"]
     try:
-        saved, said = read_told([str(found.saved)]), read_told(found.text.splitlines())
+        saved, said = read_hints([str(found.saved)]), read_hints(found.text.splitlines())
     except ValueError as error:
         return [f"saved what cannot be read: {ascii(str(error))[:150]}"]
     if saved.contacts != said.contacts or not _alike(saved.prompts, said.prompts):

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.demonstrations import demonstrate
-from real2sim_jax.files import load, load_header, save
-from real2sim_jax.learning.guides import GuideConfig, guide_from
-from real2sim_jax.perception.synthetic import observe_masks, synthetic_tracks
-from real2sim_jax.pipeline import demonstrations_of
-from real2sim_jax.robot.arms import SimulatedArm, load_stream
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.policy import Policy, load_policy, save_policy
+from real2sim_jax.data.artefacts import load, load_header, save
+from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, stack
+from real2sim_jax.learning.demonstrations import demonstrate
+from real2sim_jax.learning.guides import GuideConfig, reference_from
 from real2sim_jax.robot.controller import Controller, Step, run
+from real2sim_jax.robot.interface import SimulatedArm, load_stream
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.log import save_log
-from real2sim_jax.robot.policy import Policy, load_policy, save_policy
 from real2sim_jax.robot.program import RunSettings, drive
-from real2sim_jax.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, stack
+from real2sim_jax.stages.train_and_benchmark import demonstrations_of
+from real2sim_jax.synthetic.scenes import observe_masks, synthetic_tracks
 from tests.fuzz import mutate_npz, oracles
 from tests.fuzz.case import Reader
 from tests.robot.conftest import random_policy
@@ -62,7 +62,9 @@ def read_artefact(name: str, folder: Path) -> Any:
 def read_demonstrations(folder: Path) -> Any:
     """Read, and make of them what training begins with."""
     demos = load(folder / FILE, Demonstration)
-    return demos, None if oracles.demonstration(demos) else guide_from(action_named("pick_up"), demos, GuideConfig())
+    return demos, None if oracles.demonstration(demos) else reference_from(
+        action_named("pick_up"), demos, GuideConfig()
+    )
 
 
 def wrong_demonstrations(found: Any) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.core.policy import load_policy
 from real2sim_jax.learning.train import Outcome, train
-from real2sim_jax.robot.policy import load_policy
 from tests.demos import lifts
 from tests.fuzz import mutate_bytes, oracles
 from tests.fuzz.case import Reader

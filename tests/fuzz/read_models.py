@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.arms.looks import ArmLooks
 from real2sim_jax.perception.sam import load_cutter
-from real2sim_jax.robot.kinematics import HOME_RAD
+from real2sim_jax.robot.franka.kinematics import HOME_RAD
+from real2sim_jax.simulated_robots.looks import ArmLooks
 from tests.arms.test_looks import menagerie_like
 from tests.fuzz import mutate_bytes, odd
 from tests.fuzz.case import Reader

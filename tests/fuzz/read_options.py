@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from real2sim_jax.robot.__main__ import main
-from real2sim_jax.robot.arms import ArmError
+from real2sim_jax.robot.interface import ArmError
 from tests.fuzz import odd, oracles
 from tests.fuzz.case import Reader
 from tests.fuzz.read_arrays import POLICY, write_policy

@@ -13,14 +13,14 @@ import numpy as np
 
 from real2sim_jax.benchmark.report import Report, load_report, save_report, summary_rows
 from real2sim_jax.cli import main
+from real2sim_jax.commands.inventory import describe_path
 from real2sim_jax.commands.replay import read_track
 from real2sim_jax.commands.view import View, scenes_of
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import save, write_json
-from real2sim_jax.fitting.evaluation import evaluate_states
-from real2sim_jax.fitting.report import FitReport, saved_loss_curve
-from real2sim_jax.inventory import describe_path
-from real2sim_jax.states_csv import write_states
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import save, write_json
+from real2sim_jax.evaluation.folders import evaluate_states
+from real2sim_jax.evaluation.report import FitReport, saved_loss_curve
+from real2sim_jax.formats.published_states import write_states
 from real2sim_jax.sweeps.runner import Inputs, Member
 from real2sim_jax.sweeps.tables import rows_of
 from real2sim_jax.viewers.stage import episode_times

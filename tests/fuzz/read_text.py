@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.actions import action_named
 from real2sim_jax.benchmark.specs import generate, read_spec, write_spec
-from real2sim_jax.fitting.evaluation import evaluate_states
-from real2sim_jax.perception.annotations import read_tracks
-from real2sim_jax.perception.prompts import Prompt, Told, check_told, lines_of, read_told
-from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.evaluation.folders import evaluate_states
+from real2sim_jax.formats.published_states import read_states, write_states
+from real2sim_jax.formats.something_else import read_tracks
+from real2sim_jax.perception.prompts import Prompt, UserHints, check_told, lines_of, read_hints
 from real2sim_jax.robot.options import numbers
-from real2sim_jax.states_csv import read_states, write_states
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 from tests.fuzz import mutate_bytes, mutate_csv, mutate_tree, odd, oracles
 from tests.fuzz.case import Reader
 
@@ -129,18 +129,18 @@ def damage_prompts(folder: Path, rng: random.Random, seed: int) -> None:
     (folder / "words.json").write_text(json.dumps(words))
 
 
-def read_prompts(folder: Path) -> Told:
+def read_prompts(folder: Path) -> UserHints:
     words = json.loads((folder / "words.json").read_text())
-    told = read_told([str(folder / word) if word == "told.txt" else word for word in words])
+    told = read_hints([str(folder / word) if word == "told.txt" else word for word in words])
     check_told(told, 100, (427, 240))
     return told
 
 
-def wrong_prompts(told: Told) -> list[str]:
+def wrong_prompts(told: UserHints) -> list[str]:
     """What is told lies in the video, and its lines say the same again."""
     wrong = [text for prompt in told.prompts for text in _wrong_prompt(prompt)]
     wrong += [f"contact {span}" for span in told.contacts if not 0 <= span[0] <= span[1] < 100]
-    again = read_told(lines_of(told))
+    again = read_hints(lines_of(told))
     same = set(again.prompts) == set(told.prompts) and again.contacts == told.contacts
     return wrong + ([] if same else ["its lines read otherwise"])
 

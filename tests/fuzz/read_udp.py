@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.robot.arms import ArmError, ArmState, SimulatedArm
-from real2sim_jax.robot.udp import LOOPBACK, PROTOCOL, UdpArm
-from real2sim_jax.robot.udp_robot import serve
+from real2sim_jax.robot.interface import ArmError, ArmState, SimulatedArm
+from real2sim_jax.robot.udp.arm import LOOPBACK, PROTOCOL, UdpArm
+from real2sim_jax.robot.udp.example_robot import serve
 from tests.fuzz import mutate_bytes, mutate_tree, oracles
 from tests.fuzz.case import Reader
 

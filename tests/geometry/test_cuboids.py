@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from real2sim_jax.core.rotations import wxyz_from_rotvec
+from real2sim_jax.data.types import HAND
 from real2sim_jax.geometry import cuboids
-from real2sim_jax.robot.rotations import wxyz_from_rotvec
-from real2sim_jax.types import HAND
 
 vectors = arrays(np.float32, 3, elements=st.floats(-1, 1, width=32))
 sizes = arrays(np.float32, 3, elements=st.floats(0.015625, 0.5, width=32))

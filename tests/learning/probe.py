@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.learning.guides import GuideConfig, guide_from
+from real2sim_jax.learning.guides import GuideConfig, reference_from
 from real2sim_jax.learning.ppo import PPOConfig
 from real2sim_jax.learning.train import TrainConfig
 from tests.demos import PICK_UP, lifts
@@ -57,4 +57,4 @@ class Probe:
 
 def blind_guide():
     """A guide that suggests nothing."""
-    return guide_from(PICK_UP, lifts(), GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0))
+    return reference_from(PICK_UP, lifts(), GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0))

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from real2sim_jax.benchmark.rollout import make_rollout
-from real2sim_jax.console import Console
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_columns, read_json
-from real2sim_jax.learning.guides import GuideConfig, guide_from
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import load_policy
+from real2sim_jax.data.artefacts import read_columns, read_json
+from real2sim_jax.learning.guides import GuideConfig, reference_from
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
 from real2sim_jax.learning.train import TrainConfig, make_env, train, train_population
-from real2sim_jax.robot.policy import load_policy
-from real2sim_jax.simulation.starts import nominal_start
+from real2sim_jax.simulation.initial_states import nominal_start
+from real2sim_jax.stages.console import Console
 from tests.demos import PICK_UP, lifts
 from tests.learning.probe import TINY, Probe
 
@@ -40,7 +40,7 @@ def trained(tmp_path_factory):
 
 def fresh_policy(env, **changes):
     """A policy with a random network, and the networks and state that it was exported from."""
-    networks = Networks(env.observation_size, guide_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
+    networks = Networks(env.observation_size, reference_from(PICK_UP, lifts(), GuideConfig()), NetworkConfig())
     state = PPO(env, networks, TINY.ppo).init(jax.random.PRNGKey(5)).replace(**changes)
     return networks.export(state.parameters, state.statistics, "pick_up", {}), networks, state
 

@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_json
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import load_policy
+from real2sim_jax.data.artefacts import read_json
+from real2sim_jax.data.locks import locked
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, Batch
 from real2sim_jax.learning.train import train, train_population
-from real2sim_jax.locks import locked
-from real2sim_jax.robot.policy import load_policy
 from tests.command_line import exit_code
 from tests.demos import lifts
 from tests.learning.probe import TINY, Probe, blind_guide

@@ -2,9 +2,9 @@
 
 import pytest
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.commands.train import Train, _train_config
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.learning import tuning
 from tests.command_line import exit_code as run
 

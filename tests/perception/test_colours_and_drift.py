@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.perception.colours import ANY_COLOUR, BINS, STEPS, ColourModel, Plate, lab_of
-from real2sim_jax.perception.drift import drift_of, shaken, steady
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.perception.colours import ANY_COLOUR, BINS, STEPS, BackgroundModel, ColourModel, lab_of
+from real2sim_jax.perception.drift import drift_of, stabilise, unstabilise
 from tests.perception import scenes
 
 
@@ -32,7 +32,7 @@ def test_skin_is_likelier_as_skin_than_as_anything():
 
 
 def test_a_still_picture_is_known_again_in_other_light_and_in_a_shadow(picture):
-    plate = Plate(lab_of(picture), np.ones(picture.shape[:2], bool))
+    plate = BackgroundModel(lab_of(picture), np.ones(picture.shape[:2], bool))
     again = plate.density(lab_of(picture))
     brighter = plate.density(lab_of((picture * 1.06).clip(0, 255).astype(np.uint8)))
     shaded = picture.copy()
@@ -51,11 +51,11 @@ def test_drift_is_found_beside_a_moving_arm():
     scene = scenes.push(frames=24, pace=0.55, drift=way)
     drift = drift_of(scene.frames)
     np.testing.assert_allclose(drift[:, :, 2], -way + way[0], atol=1.5)
-    still = steady(scene.frames, drift)
+    still = stabilise(scene.frames, drift)
     rest = np.s_[:, 20:50, 60:260]
     assert np.abs(still[rest].astype(float) - still[0][rest[1:]]).mean() < 6
     # There and back again, but for the rims that the other camera did not see.
-    back = shaken(steady(scene.labels, drift, cv2.INTER_NEAREST), drift)
+    back = unstabilise(stabilise(scene.labels, drift, cv2.INTER_NEAREST), drift)
     assert (back == scene.labels)[:, 20:-20, 20:-20].mean() > 0.99
 
 

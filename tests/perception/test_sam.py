@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import load, load_header
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import load, load_header
+from real2sim_jax.data.types import MaskTrack
 from real2sim_jax.perception.cutting import cut_again, cut_box, cut_hand, cut_hand_box
 from real2sim_jax.perception.hands import HandSeed
 from real2sim_jax.perception.sam import load_cutter
 from real2sim_jax.perception.segmentation import segmenter_named
-from real2sim_jax.perception.things import Things
+from real2sim_jax.perception.things import ObjectLabels
 from real2sim_jax.perception.torchvision_shim import torchvision_or_shim
-from real2sim_jax.types import MaskTrack
 from tests.command_line import exit_code
 from tests.perception import scenes
 from tests.perception.clips import write_clip
@@ -87,8 +87,8 @@ def test_from_a_video_and_a_checkpoint_to_masks(checkpoint, tmp_path, capsys):
     code = exit_code(*words, "--prompt", "moved=76,100,124,140@0", "--prompt", "hand=0,100,100,170@9")
     assert code == 0, capsys.readouterr().err
     track = load(tmp_path / "out" / "push" / "masks.npz", MaskTrack)
-    told = load_header(tmp_path / "out" / "push" / "masks.npz")["config"]
-    assert told["segmenter"] == "sam" and len(told["checkpoint"]) == 64
+    hints = load_header(tmp_path / "out" / "push" / "masks.npz")["config"]
+    assert hints["segmenter"] == "sam" and len(hints["checkpoint"]) == 64
     _, y1, x2, _ = BOX.astype(int)
     start = np.asarray(track.masks)[0, 1] > 0.5
     assert start.any() and not start[: y1 - 8].any() and not start[:, x2 + 8 :].any() and track.touching.any()
@@ -109,7 +109,7 @@ class Filler:
 
 
 def two_things():
-    things = Things(np.zeros(IMAGE.shape[:2], np.uint8))
+    things = ObjectLabels(np.zeros(IMAGE.shape[:2], np.uint8))
     plate, cup = np.zeros((2, *IMAGE.shape[:2]), bool)
     plate[60:120, 60:160] = True
     plate[60:70, 60:70] = False

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.errors import UserError
-from real2sim_jax.limits import LARGEST_SIDE_PX
-from real2sim_jax.perception.drift import drift_of, shaken
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.limits import LARGEST_SIDE_PX
+from real2sim_jax.perception.drift import drift_of, unstabilise
 from real2sim_jax.perception.mask_tracks import for_action, mask_track
-from real2sim_jax.perception.prompts import ROLES, Prompt, Told, check_told, lines_of, parse_told, read_told
+from real2sim_jax.perception.prompts import ROLES, Prompt, UserHints, check_told, lines_of, parse_told, read_hints
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import Video
@@ -26,7 +26,7 @@ HAND, MOVED, ANCHOR = 1, 2, 3
 def segment(scene, prompts=(), name="auto"):
     """Labels as the (drifting) camera saw them, and what was found."""
     found = segmenter_named(name)(video_of(scene), prompts, lambda done, text: None)
-    return shaken(found.labels, found.drift), found
+    return unstabilise(found.labels, found.drift), found
 
 
 def video_of(scene):
@@ -99,7 +99,7 @@ def test_what_is_put_onto_something_is_told_from_it():
 
 def test_boxes_of_the_user_are_followed_without_any_network():
     scene = short_push(neighbours=((230, 165),))
-    labels, _ = segment(scene, read_told(["moved=76,100,124,140@0", "anchor=206,145,254,180@0"]).prompts, "boxes")
+    labels, _ = segment(scene, read_hints(["moved=76,100,124,140@0", "anchor=206,145,254,180@0"]).prompts, "boxes")
     assert agreement(labels, scene, MOVED).mean() > 0.85
     neighbour = scenes.box_mask((230, 165), (20, 16))
     assert scenes.iou((labels == ANCHOR)[:1], neighbour[None])[0] > 0.8
@@ -158,19 +158,19 @@ MALFORMED = (
 @pytest.mark.parametrize("text", MALFORMED)
 def test_malformed_prompts(text):
     with pytest.raises(UserError, match="--prompt") as caught:
-        read_told([text])
+        read_hints([text])
     assert "\n" not in str(caught.value)
 
 
 def test_a_prompt_reads_as_it_is_written(tmp_path):
-    told = read_told(["anchor=1,2.5,3,4@6", "moved=5,6,7,8@0", "contact=20-30", "contact=4-9"])
+    hints = read_hints(["anchor=1,2.5,3,4@6", "moved=5,6,7,8@0", "contact=20-30", "contact=4-9"])
     anchor, moved = Prompt("anchor", (1.0, 2.5, 3.0, 4.0), 6), Prompt("moved", (5.0, 6.0, 7.0, 8.0), 0)
-    assert told == Told((anchor, moved), ((4, 9), (20, 30)))
-    (tmp_path / "my.txt").write_text("# of my video\n\n" + "\n".join(lines_of(told)) + " # the end\n")
-    assert read_told([str(tmp_path / "my.txt")]) == Told((moved, anchor), told.contacts)
+    assert hints == UserHints((anchor, moved), ((4, 9), (20, 30)))
+    (tmp_path / "my.txt").write_text("# of my video\n\n" + "\n".join(lines_of(hints)) + " # the end\n")
+    assert read_hints([str(tmp_path / "my.txt")]) == UserHints((moved, anchor), hints.contacts)
     (tmp_path / "my.txt").write_bytes(bytes(range(128, 256)))
     with pytest.raises(UserError, match="expected a text file"):
-        read_told([str(tmp_path / "my.txt")])
+        read_hints([str(tmp_path / "my.txt")])
 
 
 @given(
@@ -180,25 +180,25 @@ def test_a_prompt_reads_as_it_is_written(tmp_path):
 )
 def test_any_box_survives_being_written(sides, role, frame):
     x1, x2, y1, y2 = *sorted(sides[:2]), *sorted(sides[2:])
-    told = Told((Prompt(role, (x1, y1, x2, y2), frame),), ((0, frame),))
-    assert parse_told(lines_of(told)) == told
+    hints = UserHints((Prompt(role, (x1, y1, x2, y2), frame),), ((0, frame),))
+    assert parse_told(lines_of(hints)) == hints
 
 
 def test_a_file_is_a_file_whatever_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("moved=1,2,3,4@0", "a=b.txt"):
         (tmp_path / name).write_text("\ufeffanchor=1,2,3,4@0\n", encoding="utf-8")
-        assert read_told([name]).prompts[0].role == "anchor"
+        assert read_hints([name]).prompts[0].role == "anchor"
     with pytest.raises(UserError, match="or a file of such lines"):
-        read_told(["x" * 5000])
+        read_hints(["x" * 5000])
 
 
 def test_what_lies_outside_the_video_is_refused():
-    told = read_told(["moved=1,2,600,40@3", "contact=3-4"])
-    check_told(told, 5, (320, 240))
+    hints = read_hints(["moved=1,2,600,40@3", "contact=3-4"])
+    check_told(hints, 5, (320, 240))
     for frames, size in ((4, (320, 240)), (5, (299, 240)), (3, (320, 240))):
         with pytest.raises(UserError, match=r"--prompt (moved|contact)"):
-            check_told(told, frames, size)
+            check_told(hints, frames, size)
 
 
 def test_a_box_in_a_later_frame_brings_back_what_was_lost():
@@ -213,8 +213,8 @@ def test_a_box_in_a_later_frame_brings_back_what_was_lost():
     ]
     scene = scenes.render(sides, (tips, tips - (300, 60)), FRAMES)
     words = ["moved=76,100,124,140@0", "moved=236,30,284,70@26"]
-    without, _ = segment(scene, read_told(words[:1]).prompts, "boxes")
-    found, _ = segment(scene, read_told(words).prompts, "boxes")
+    without, _ = segment(scene, read_hints(words[:1]).prompts, "boxes")
+    found, _ = segment(scene, read_hints(words).prompts, "boxes")
     assert scenes.iou(without[26:] == MOVED, scene.labels[26:] == MOVED).mean() < 0.1
     assert scenes.iou(found[26:] == MOVED, scene.labels[26:] == MOVED).mean() > 0.8
     assert scenes.iou(found[:22] == MOVED, scene.labels[:22] == MOVED).mean() > 0.8
@@ -225,7 +225,7 @@ def test_a_hand_at_both_ends_is_told_by_a_box():
     scene = scenes.Scene(whole.frames[10:34], whole.labels[10:34])
     assert (scene.labels[[0, -1]] == HAND).any(axis=(1, 2)).all()
     words = ["moved=76,100,124,140@0", "hand=0,92,90,180@0"]
-    labels, found = segment(scene, read_told(words).prompts, "boxes")
+    labels, found = segment(scene, read_hints(words).prompts, "boxes")
     assert "a hand is in it already" in found.notes[0]
     assert agreement(labels, scene, MOVED).mean() > 0.8 and agreement(labels, scene, HAND).mean() > 0.8
 

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.video import read_video, write_video
 from real2sim_jax.viewers.film import read_film
 from tests.perception.clips import gradient_frames, turn_quarter, write_clip, write_sound

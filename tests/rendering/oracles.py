@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from real2sim_jax.core.rotations import wxyz_from_rotvec
 from real2sim_jax.geometry.cameras import look_at_camera
 from real2sim_jax.rendering.silhouettes import CYCLES, visible_corners
-from real2sim_jax.robot.rotations import wxyz_from_rotvec
 
 SIZE = (427.0, 240.0)
 HALF = np.array([[0.03, 0.03, 0.1], [0.08, 0.04, 0.05]], np.float32)

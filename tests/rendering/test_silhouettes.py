@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.geometry.cameras import look_at_camera
-from real2sim_jax.perception.raycast import body_masks
-from real2sim_jax.perception.synthetic import synthetic_scenes
+from real2sim_jax.rendering.raycast import body_masks
 from real2sim_jax.rendering.silhouettes import SILHOUETTES, soft_masks
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 from tests.rendering.oracles import HALF, SIZE, corner_pixels, hull_mask_by_hand, scene, triangle_mask_by_hand
 
 pytestmark = pytest.mark.long

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.guide import Guide
-from real2sim_jax.robot.observation import ACTION_SIZE, CONTROL_HZ, FEATURE_SIZE
-from real2sim_jax.robot.policy import Policy, save_policy
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.core.observation import ACTION_SIZE, CONTROL_HZ, FEATURE_SIZE
+from real2sim_jax.core.policy import Policy, save_policy
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 
 
 def random_policy(seed=0, scale=1.0, hidden=8, features=FEATURE_SIZE):
@@ -38,7 +38,7 @@ def random_guide(rng, rows=121):
         "grip": rng.normal(0, 1, rows),
         "gains": np.array([2.0, 3.0]),
     }
-    return Guide(**{name: array.astype(np.float32) for name, array in arrays.items()})
+    return Reference(**{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 @pytest.fixture

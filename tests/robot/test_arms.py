@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.arms import ArmError, Command, RecordedArm, SimulatedArm, load_stream
+from real2sim_jax.core.rotations import matrix_from_wxyz
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.rotations import matrix_from_wxyz
+from real2sim_jax.robot.interface import ArmError, Command, RecordedArm, SimulatedArm, load_stream
 
 DT = 1.0 / 12.0
 

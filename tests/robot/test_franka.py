@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.arms import ArmError, ArmStopped, Command, DryArm
-from real2sim_jax.robot.backends import Place, base_limits, make_robot
+from real2sim_jax.core.policy import load_policy
+from real2sim_jax.robot.backends import ConnectionConfig, base_limits, make_robot
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.franka import FrankaArm, FrankaSettings
-from real2sim_jax.robot.kinematics import FRANKA_HAND_M, HOME_RAD, Chain, TaskFrame
+from real2sim_jax.robot.franka.arm import FrankaArm, FrankaSettings
+from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M, HOME_RAD, Chain, TaskFrame
+from real2sim_jax.robot.interface import ArmError, ArmStopped, Command, DryArm
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.policy import load_policy
 from tests.robot.conftest import random_policy
 
 pytestmark = pytest.mark.long
@@ -81,7 +81,7 @@ def test_a_policy_runs_for_ten_seconds_without_an_abort(simulator):
     policy, limits = load_policy(POLICY), Limits(**PATIENCE, angular_rad_s=base_limits("franka").angular_rad_s)
     seen = []
     with unless_starved(simulator[0]):
-        arm = make_robot("franka", policy, Place(host=HOST), limits)
+        arm = make_robot("franka", policy, ConnectionConfig(host=HOST), limits)
         outcome = run(Controller(policy, limits), arm, 120, seen.append, real_time=True, clock=arm.clock)
     print(f"tracking: mean {1e3 * np.mean(arm.tracking_m):.2f} mm, largest {1e3 * np.max(arm.tracking_m):.2f} mm")
     assert outcome.reason == "" and seen[119].state.time > 9.5
@@ -144,7 +144,7 @@ def test_a_dry_run_leaves_the_arm_where_it_is(simulator):
     policy, limits = load_policy(POLICY), Limits(**PATIENCE)
     seen = []
     with unless_starved(simulator[0]):
-        arm = make_robot("franka", policy, Place(host=HOST, stays=True), limits)
+        arm = make_robot("franka", policy, ConnectionConfig(host=HOST, stays=True), limits)
         run(Controller(policy, limits), DryArm(arm), 12, seen.append, real_time=True, clock=arm.clock)
     assert not any(thread.is_alive() for thread in arm._threads)
     assert np.linalg.norm([step.wanted.linear for step in seen if step.wanted], axis=1).max() > 0.05

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.robot.arms import ArmState, Command, SimulatedArm, moved
+from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.robot.controller import Controller, run
+from real2sim_jax.robot.interface import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
 from real2sim_jax.robot.motion import Limiter, Twist
-from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
 from tests.robot.conftest import random_policy
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from real2sim_jax.robot.__main__ import main
-from real2sim_jax.robot.arms import SimulatedArm
+from real2sim_jax.robot.interface import SimulatedArm
 from real2sim_jax.robot.program import RunSettings, drive
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.arms import ArmState, DryArm, SimulatedArm
+from real2sim_jax.core.observation import HOLDING_ACTIONS, MAX_OPENING_M, forced_opening
 from real2sim_jax.robot.controller import Controller, run
+from real2sim_jax.robot.interface import ArmState, DryArm, SimulatedArm
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.observation import HOLDING_ACTIONS, MAX_OPENING_M, forced_opening
 from real2sim_jax.robot.safety import EmergencyStop
 from tests.robot.conftest import random_policy
 
@@ -141,8 +141,8 @@ def test_the_fingers_are_forced_late_in_the_episode():
 
 
 def test_the_robot_knows_which_actions_end_holding():
-    from real2sim_jax.actions import ACTIONS
-    from real2sim_jax.robot.observation import FORCED_AFTER_S
+    from real2sim_jax.core.actions import ACTIONS
+    from real2sim_jax.core.observation import FORCED_AFTER_S
     from real2sim_jax.simulation import env
 
     assert set(HOLDING_ACTIONS) == {action.name for action in ACTIONS.values() if action.ends_holding}

@@ -13,17 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import real2sim_jax.arms.world
-import real2sim_jax.robot.backends  # noqa: F401
-from real2sim_jax.actions import action_named
-from real2sim_jax.arms.world import GripperArm, PandaArm
-from real2sim_jax.robot.arms import Arm, ArmStopped, Command, DryArm, RecordedArm, SimulatedArm
+from real2sim_jax.core.actions import action_named
 from real2sim_jax.robot.controller import Controller, run
-from real2sim_jax.robot.joints import JointArm
-from real2sim_jax.robot.kinematics import HOME_RAD, Chain, TaskFrame
+from real2sim_jax.robot.franka.joints import JointArm
+from real2sim_jax.robot.franka.kinematics import HOME_RAD, Chain, TaskFrame
+from real2sim_jax.robot.interface import Arm, ArmStopped, Command, DryArm, RecordedArm, SimulatedArm
 from real2sim_jax.robot.limits import JointLimits, Limits
-from real2sim_jax.robot.udp import LOOPBACK, UdpArm
-from real2sim_jax.robot.udp_robot import datagram
+from real2sim_jax.robot.udp.arm import LOOPBACK, UdpArm
+from real2sim_jax.robot.udp.example_robot import datagram
+from real2sim_jax.simulated_robots.world import GripperArm, PandaArm
 from real2sim_jax.simulation.types import StartState
 from tests.robot.conftest import random_policy
 

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.robot.arms import ArmError, Command
-from real2sim_jax.robot.joints import JointArm, check_reach
-from real2sim_jax.robot.kinematics import HOME_RAD, Chain, TaskFrame, rotation_between, wxyz_from_matrix
+from real2sim_jax.core.rotations import matrix_from_wxyz, wxyz_from_azimuth_elevation
+from real2sim_jax.robot.franka.joints import JointArm, check_reach
+from real2sim_jax.robot.franka.kinematics import HOME_RAD, Chain, TaskFrame, rotation_between, wxyz_from_matrix
+from real2sim_jax.robot.franka.postures import pose_error, postures
+from real2sim_jax.robot.franka.tracking import JointTracker
+from real2sim_jax.robot.interface import ArmError, Command
 from real2sim_jax.robot.limits import JointLimits, Limits
-from real2sim_jax.robot.postures import pose_error, postures
-from real2sim_jax.robot.rotations import matrix_from_wxyz, wxyz_from_azimuth_elevation
-from real2sim_jax.robot.tracking import JointTracker
 from tests.robot.conftest import random_policy
 
 LIMITS, CHAIN, FRAME = JointLimits(), Chain(), TaskFrame()
@@ -87,7 +87,9 @@ def test_postures_begin_a_way_with_either_side_of_the_gripper():
     way = straight_way()
     found = postures(way, 4, LIMITS, 1 / 12, CHAIN.tool_m)
     assert {posture.chain.flipped for posture in found} == {False, True}
-    assert found[0].strain < 1.0 and [p.strain for p in found] == sorted(p.strain for p in found)
+    assert found[0].violation_ratio < 1.0 and [p.violation_ratio for p in found] == sorted(
+        p.violation_ratio for p in found
+    )
     for posture in found:
         assert np.abs(pose_error(posture.chain.frames(posture.q), way[0])).max() < 2e-3
         assert (posture.q >= LOW).all() and (posture.q <= HIGH).all()
@@ -95,7 +97,7 @@ def test_postures_begin_a_way_with_either_side_of_the_gripper():
 
 def test_a_way_too_fast_for_the_joints_is_a_strain():
     slow, fast = (postures(straight_way(step=(0.01, 0, 0)), 4, LIMITS, dt, CHAIN.tool_m)[0] for dt in (1 / 12, 1 / 200))
-    assert slow.strain < 1.0 < fast.strain
+    assert slow.violation_ratio < 1.0 < fast.violation_ratio
 
 
 def test_out_of_reach_is_nothing():

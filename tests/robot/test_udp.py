@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.robot.arms import ArmError, Command, SimulatedArm
 from real2sim_jax.robot.controller import Controller, run
+from real2sim_jax.robot.interface import ArmError, Command, SimulatedArm
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.udp import LOOPBACK, MAX_BYTES, PROTOCOL, UdpArm, command_in, parsed, sequence_in, state_in
-from real2sim_jax.robot.udp_robot import Listener, main, serve
+from real2sim_jax.robot.udp.arm import LOOPBACK, MAX_BYTES, PROTOCOL, UdpArm, command_in, parsed, sequence_in, state_in
+from real2sim_jax.robot.udp.example_robot import Listener, main, serve
 
 STATE = {"protocol": PROTOCOL, "type": "state", "seq": 1, "time": 0.0, "position": [0, 0, 0.2], "opening": 0.05}
 STATE |= {"wxyz": [1, 0, 0, 0]}

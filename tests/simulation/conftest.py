@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
-from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.simulation.physics.backends import make_physics
 from tests.demos import PICK_UP, lifts
 
 

@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.observation import LAYOUTS, observation
-from real2sim_jax.robot.rotations import rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.core.observation import LAYOUTS, observation
+from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
-from real2sim_jax.simulation.starts import nominal_start
+from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import rollout, scripted_grasp

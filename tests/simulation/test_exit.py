@@ -39,10 +39,10 @@ TRAINING = """
 import jax
 from real2sim_jax.actions import ACTIONS
 from real2sim_jax.learning.train import make_ppo
-from real2sim_jax.learning.trial import made_up_env
+from real2sim_jax.learning.trial import synthetic_env
 from tests.learning.probe import TINY
 
-env, demos = made_up_env(ACTIONS["pick_up"], TINY)
+env, demos = synthetic_env(ACTIONS["pick_up"], TINY)
 ppo = make_ppo(env, demos, TINY.ppo)
 iterate, state = ppo.compiled(), jax.jit(ppo.init)(jax.random.PRNGKey(0))
 for _ in range(2):

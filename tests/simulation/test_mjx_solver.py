@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import pytest
 from mujoco.mjx._src import solver
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.simulation import mjx_solver
-from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.simulation.physics import mjx_solver
+from real2sim_jax.simulation.physics.backends import make_physics
 from tests.command_line import exit_code
 
 

@@ -4,14 +4,16 @@ import mujoco
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.observation import CONTROL_HZ
-from real2sim_jax.robot.rotations import conjugate, rotate
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.observation import CONTROL_HZ
+from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
-from real2sim_jax.simulation.physics import BatchPhysics, cylinder_inertia, make_physics
+from real2sim_jax.simulation.initial_states import nominal_start
+from real2sim_jax.simulation.physics.backends import make_physics
+from real2sim_jax.simulation.physics.batch import BatchPhysics
+from real2sim_jax.simulation.physics.interface import cylinder_inertia
 from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, SUBSTEPS, scene_xml
-from real2sim_jax.simulation.starts import nominal_start
 from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP
 from tests.simulation.conftest import rollout, scripted_grasp
@@ -62,8 +64,8 @@ def test_a_held_object_rises_with_the_gripper_and_hardly_creeps(env):
 
 
 def test_a_held_object_follows_every_motion_of_the_hand(carrying):
-    shaken, turned = to_and_fro(36, slice(0, 2), 0.3), to_and_fro(36, slice(3, 6), 0.2)
-    actions = jnp.concatenate([jnp.zeros((36, 7)), shaken, turned]).at[:84, 6].set(-1.0)
+    unstabilise, turned = to_and_fro(36, slice(0, 2), 0.3), to_and_fro(36, slice(3, 6), 0.2)
+    actions = jnp.concatenate([jnp.zeros((36, 7)), unstabilise, turned]).at[:84, 6].set(-1.0)
     qpos = np.asarray(rollout(carrying, held([0.04, 0.07, 0.1]), actions).pipeline_state.qpos)[:84]
     assert np.abs(in_hand(qpos)).max() < 0.003
 
@@ -72,8 +74,8 @@ def test_a_held_object_follows_every_motion_of_the_hand(carrying):
 def test_other_engines_hold_an_object_beside_another_one(engine):
     # Without the mend of MJX's line search the object slips by 4 mm here.
     env = ManipulationEnv(action_named("put_onto"), None, make_physics(engine, 2))
-    shaken = to_and_fro(24, slice(0, 2), 0.3).at[:, 6].set(-1.0)
-    qpos = np.asarray(rollout(env, held([0.07]), shaken).pipeline_state.qpos)
+    unstabilise = to_and_fro(24, slice(0, 2), 0.3).at[:, 6].set(-1.0)
+    qpos = np.asarray(rollout(env, held([0.07]), unstabilise).pipeline_state.qpos)
     assert np.abs(in_hand(qpos)).max() < 0.003
     np.testing.assert_allclose(qpos[-1, 0, 16:19], [0.0, 0.0, 0.04], atol=1e-3)
 
@@ -203,7 +205,7 @@ def test_warp_says_what_it_needs(monkeypatch):
     monkeypatch.setattr("jax.default_backend", lambda: "tpu")
     with pytest.raises(UserError, match="'warp' needs an NVIDIA GPU, not a tpu: use 'mjx'"):
         make_physics("warp", 1)
-    monkeypatch.setattr("real2sim_jax.simulation.physics.find_spec", lambda name: None)
+    monkeypatch.setattr("real2sim_jax.simulation.physics.interface.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'real2sim-jax\[warp\]'"):
         make_physics("warp", 1)
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.simulation.reward import PUBLISHED, RewardConfig, Scene, references, reward, reward_terms
+from real2sim_jax.simulation.reward import PUBLISHED, ObservedScene, RewardConfig, reward, reward_targets, reward_terms
 from tests.demos import lift
 
 AT = 60
@@ -22,12 +22,12 @@ def scene_of(reference, **changes):
         "gap_radius": jnp.asarray(0.045),
         "reach": jnp.asarray(0.0),
     }
-    return Scene(**(values | changes))
+    return ObservedScene(**(values | changes))
 
 
 @pytest.fixture
 def reference():
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[AT], references(lift()))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[AT], reward_targets(lift()))
 
 
 def test_a_perfect_scene_earns_every_term(reference):

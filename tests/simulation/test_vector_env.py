@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.simulation.vector_env import ManipulationVectorEnv
 
 pytestmark = pytest.mark.long

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from real2sim_jax.cli import main
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_csv
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import load_policy
+from real2sim_jax.data.artefacts import read_csv
 from real2sim_jax.learning.train import train
-from real2sim_jax.robot.policy import load_policy
 from real2sim_jax.sweeps.cluster import Cluster, connected, tasks
 from tests.demos import lifts
 from tests.learning.probe import TINY, Probe

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import action_named
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.types import BoxTrack
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.sweeps.sources import Detector, StateSource, as_detected, observed_tracks, tracks_hash
-from real2sim_jax.types import BoxTrack
 
 PUSH = action_named("push_left_to_right")
 STATES = ("A", "B", "C")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.sweeps.study import Condition, read_study
 
 STUDIES = sorted((Path(__file__).parents[2] / "experiments" / "studies").glob("*.toml"))

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from real2sim_jax.files import read_csv, read_json
+from real2sim_jax.data.artefacts import read_csv, read_json
 from real2sim_jax.sweeps import runner
 from real2sim_jax.sweeps.population import run_population
 from tests.command_line import exit_code

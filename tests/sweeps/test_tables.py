@@ -2,8 +2,8 @@
 
 import pytest
 
-from real2sim_jax.errors import UserError
-from real2sim_jax.files import read_csv
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import read_csv
 from real2sim_jax.sweeps.tables import Row, check_section, markdown, panels, pooled, share, write_rows, write_section
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.files import save
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.data.artefacts import save
+from real2sim_jax.data.types import CuboidTrack, Demonstration, stack
 from real2sim_jax.geometry.cameras import look_at_camera
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
-from real2sim_jax.types import CuboidTrack, Demonstration, stack
 from real2sim_jax.viewers.gif import save_gif
 
 POLICY = Path(__file__).parents[2] / "experiments" / "skills" / "results" / "pick_up" / "seed0" / "policy.npz"

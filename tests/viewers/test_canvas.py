@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from real2sim_jax.robot.rotations import wxyz_from_rotvec
-from real2sim_jax.viewers.canvas import OVERSAMPLING, Canvas, View, box, cylinder, placed
+from real2sim_jax.core.rotations import wxyz_from_rotvec
+from real2sim_jax.viewers.canvas import OVERSAMPLING, Canvas, Viewpoint, box, cylinder, placed
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
-FRONT = View(eye=(0.0, -2.0, 0.0), target=(0.0, 0.0, 0.0), focal=400.0, size=(200, 160))
+FRONT = Viewpoint(eye=(0.0, -2.0, 0.0), target=(0.0, 0.0, 0.0), focal=400.0, size=(200, 160))
 UNTURNED = np.array([1.0, 0, 0, 0])
 
 

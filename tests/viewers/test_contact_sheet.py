@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.fitting.report import make_report
-from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.evaluation.report import make_report
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 from real2sim_jax.viewers.contact_sheet import FAILED, FLAGGED, GOOD, Tile, draw_tile, save_contact_sheet
 from real2sim_jax.viewers.fit import COLOURS
 

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.perception.synthetic import synthetic_tracks
-from real2sim_jax.types import MOVED
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.data.types import MOVED
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 from real2sim_jax.viewers.fit import COLOURS, HEIGHT_PX, save_fit_gif
 
 

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from real2sim_jax.errors import UserError
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.viewers.inline import framed_page, picture
 
 PAGE = "<!doctype html><p title=\"a 'b'\">1 < 2 &amp; ünd</p>"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from real2sim_jax.actions import ACTIONS
 from real2sim_jax.benchmark.report import make_report
 from real2sim_jax.benchmark.specs import generate
 from real2sim_jax.benchmark.success import Success
-from real2sim_jax.robot.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.data.types import Demonstration
 from real2sim_jax.simulation.types import Trajectory
-from real2sim_jax.types import Demonstration
 from real2sim_jax.viewers import plots
 from real2sim_jax.viewers.gif import save_gif
 from real2sim_jax.viewers.plots import save_learning_curves, save_loss_curves, save_success_plot

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from real2sim_jax.actions import ACTIONS
-from real2sim_jax.errors import UserError
-from real2sim_jax.robot.rotations import rotate
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.rotations import rotate
 from real2sim_jax.viewers.film import read_film
 from real2sim_jax.viewers.gif import save_gif
 from real2sim_jax.viewers.stage import (

@@ -1,0 +1,1 @@
+"""Numpy ground that the robot, the simulator and the files share."""

@@ -1,0 +1,93 @@
+"""What the policy sees and what its output means: the one layout that simulator, benchmark and robot share."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.core.rotations import matrix_from_wxyz, rotvec_from_wxyz, wxyz_from_rotvec
+
+Array = Any
+
+EPISODE_S = 10.0
+"""Length of an episode, s; observed time is a fraction of it."""
+CONTROL_HZ = 12.0
+MAX_OPENING_M = 0.075
+"""Largest distance of one finger's inner face from the middle, m."""
+MAX_LINEAR_M_S = 0.3
+MAX_ANGULAR_RAD_S = np.pi
+ACTION_SIZE = 7
+FORCED_AFTER_S = 7.0
+"""From then on the fingers are forced open (closed where the action ends holding), in training and on the robot."""
+HOLDING_ACTIONS = ("pick_up",)
+"""Actions that end with the object held."""
+
+POLICY_FIELDS = (
+    "time",
+    "gripper_x",
+    "gripper_y",
+    "gripper_z",
+    "gripper_rotvec_x",
+    "gripper_rotvec_y",
+    "gripper_rotvec_z",
+    "opening",
+)
+"""Names of the policy's observation, in order: t / 10 s, m, rad, m."""
+OBJECT_FIELDS = ("object_x", "object_y", "object_z", "object_axis_x", "object_axis_y", "object_axis_z")
+"""Follow where a policy sees the moved object too: its centre in the task frame, m, and the direction of its axis."""
+LAYOUTS = (POLICY_FIELDS, POLICY_FIELDS + OBJECT_FIELDS)
+
+
+def observation(time: Array, position: Array, wxyz: Array, opening: Array, xp: ModuleType = np) -> Array:
+    """Return the policy's observation (..., 8).
+
+    time (...,) s since the start; position (..., 3) m of the gripper frame in the task frame (world axes, origin on
+    the table where the demonstration's origin is); wxyz (..., 4); opening (...,) m of one finger from the middle.
+    """
+    head = (time / EPISODE_S)[..., None]
+    return xp.concatenate([head, position, rotvec_from_wxyz(wxyz, xp), opening[..., None]], axis=-1)
+
+
+def features(obs: Array, xp: ModuleType = np) -> Array:
+    """Return what the network reads of observations (..., len(layout)): (..., feature_size(layout)).
+
+    Rotation vectors jump at half a turn, so the network gets two axes of the rotation matrix instead; time comes
+    with three sines and cosines so that a change of behaviour within a second can be expressed. The object comes where
+    it is and as the gripper sees it.
+    """
+    time, position, rotvec, opening = obs[..., :1], obs[..., 1:4], obs[..., 4:7], obs[..., 7:8]
+    matrix = matrix_from_wxyz(wxyz_from_rotvec(rotvec, xp), xp)
+    waves = [f(k * np.pi * time) for k in (1, 2, 4) for f in (xp.sin, xp.cos)]
+    fingers_axis, approach_axis = matrix[..., :, 1], matrix[..., :, 2]
+    scaled = [2.0 * time - 1.0, *waves, 5.0 * position, fingers_axis, approach_axis, 20.0 * opening - 0.75]
+    if obs.shape[-1] > len(POLICY_FIELDS):
+        centre, axis = obs[..., 8:11], obs[..., 11:14]
+        held = ((centre - position)[..., None, :] @ matrix)[..., 0, :]
+        scaled += [5.0 * centre, 5.0 * held, axis]
+    return xp.concatenate(scaled, axis=-1)
+
+
+FEATURE_SIZE = 17
+
+
+def feature_size(observed: int) -> int:
+    """Return how many features an observation of a layout's length has."""
+    return FEATURE_SIZE if observed == len(POLICY_FIELDS) else FEATURE_SIZE + 9
+
+
+def command(action: Array) -> tuple[Array, Array, Array]:
+    """Return the twist and the finger opening that actions (..., 7) in [-1, 1] ask for.
+
+    Linear velocity (..., 3) m/s and angular velocity (..., 3) rad/s of the gripper frame along world axes, opening
+    (...,) m of one finger from the middle.
+    """
+    linear = MAX_LINEAR_M_S * action[..., 0:3]
+    angular = MAX_ANGULAR_RAD_S * action[..., 3:6]
+    return linear, angular, MAX_OPENING_M * 0.5 * (action[..., 6] + 1.0)
+
+
+def forced_opening(action: str, time: float, opening: float, dt: float) -> float:
+    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the action's."""
+    if time < FORCED_AFTER_S - 0.5 * dt:
+        return opening
+    return 0.0 if action in HOLDING_ACTIONS else MAX_OPENING_M

@@ -1,0 +1,175 @@
+"""The policy file and its forward pass: what is benchmarked is what ships."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from real2sim_jax.core.errors import InputError
+from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
+from real2sim_jax.core.reference import Reference
+from real2sim_jax.core.schema import Spec, check
+from real2sim_jax.core.storage import StorageError, read_npz, shown, write_npz
+
+Array = Any
+
+FORMAT, VERSION = "real2sim-policy", 1
+MAX_BYTES = 64 * 2**20
+
+
+class PolicyError(InputError):
+    """A policy file that must not be used, with the reason in one line."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A deterministic policy: tanh layers on normalised features that correct the demonstrations' guide.
+
+    action = tanh(network(features(observation)) + guide.bias(observation)) in [-1, 1]^7, see `observation.command`.
+    """
+
+    action: str
+    """Name of the action that it performs."""
+    dt: float
+    """Control period, s."""
+    mean: Array
+    """(F,) of the features."""
+    std: Array
+    """(F,)."""
+    layers: tuple[tuple[Array, Array], ...]
+    """(weight (in, out), bias (out,)) of each layer; tanh between, none after the last."""
+    guide: Reference
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Configuration, hashes of the inputs, versions."""
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """Names of what it observes, in order."""
+        return LAYOUTS[0] if self.mean.shape[-1] == FEATURE_SIZE else LAYOUTS[1]
+
+    @property
+    def sees_object(self) -> bool:
+        """Whether it observes the moved object too, which simulators know and robots do not."""
+        return self.layout != POLICY_FIELDS
+
+    def act(self, obs: Array, xp: ModuleType = np) -> Array:
+        """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)).
+
+        An observation with a number that is not finite has no action: all seven are NaN, which whoever is to apply
+        them refuses.
+        """
+        known = xp.isfinite(obs).all(axis=-1, keepdims=True)
+        return xp.where(known, self._act(xp.where(known, obs, 0.0), xp), xp.nan)
+
+    def _act(self, obs: Array, xp: ModuleType) -> Array:
+        x = (features(obs, xp) - self.mean) / self.std
+        for weight, bias in self.layers[:-1]:
+            x = xp.tanh(x @ weight + bias)
+        weight, bias = self.layers[-1]
+        return xp.tanh(x @ weight + bias + self.guide.bias(obs, xp))
+
+
+def check_blind(policy: Policy) -> None:
+    """Raise PolicyError for a policy that robots cannot run because it sees the object."""
+    if policy.sees_object:
+        raise PolicyError("this policy sees the object, which robots do not report; train one without observe_object")
+
+
+def save_policy(path: str | Path, policy: Policy) -> None:
+    """Write a policy to an .npz file (no pickle), whole or not at all; PolicyError for one that would not be read."""
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "action": policy.action,
+        "dt": policy.dt,
+        "observation": list(policy.layout),
+        "layers": len(policy.layers),
+        "provenance": policy.provenance,
+    }
+    arrays = {"mean": policy.mean, "std": policy.std}
+    arrays |= {f"guide_{f.name}": getattr(policy.guide, f.name) for f in fields(Reference)}
+    for i, (weight, bias) in enumerate(policy.layers):
+        arrays |= {f"weight{i}": weight, f"bias{i}": bias}
+    arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+    _check(path, header, arrays)
+    write_npz(path, json.dumps(header), arrays)
+
+
+def load_policy(path: str | Path) -> Policy:
+    """Read and check a policy file; PolicyError says in one line why it is refused."""
+    if not Path(path).is_file():
+        raise PolicyError(f"{path}: expected a policy file, found none; train one or check the path")
+    try:
+        header, arrays = read_npz(path, MAX_BYTES)
+    except StorageError as error:
+        raise PolicyError(f"{path}: not a policy file ({error}); export it again") from error
+    _check(path, header, arrays)
+    return Policy(
+        action=header["action"],
+        dt=header["dt"],
+        mean=arrays["mean"],
+        std=arrays["std"],
+        layers=tuple((arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(header["layers"])),
+        guide=Reference(**{f.name: arrays[f"guide_{f.name}"] for f in fields(Reference)}),
+        provenance=header["provenance"],
+    )
+
+
+_HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "format": (lambda value: value == FORMAT, repr(FORMAT)),
+    "version": (lambda value: type(value) is int and value == VERSION, str(VERSION)),
+    # The action's name is printed: nothing in it may steer a terminal.
+    "action": (lambda value: isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a short name"),
+    "dt": (lambda value: isinstance(value, float) and 0.001 <= value <= 1.0, "0.001 to 1 s"),
+    "observation": (
+        lambda value: value in [list(layout) for layout in LAYOUTS],
+        f"the layout {', '.join(POLICY_FIELDS)}",
+    ),
+    "layers": (lambda value: type(value) is int and 1 <= value <= 16, "1 to 16"),
+    "provenance": (lambda value: isinstance(value, dict), "a table"),
+}
+"""What each entry of the header must be, as a test and in words."""
+
+
+def _specs(observed: int, layers: int) -> dict[str, Spec]:
+    """What each array must be, by the numbers of observed quantities and layers.
+
+    The ranges are far beyond any policy that was learned, and so narrow that no float32 of a forward pass overflows.
+    """
+    widths = [str(feature_size(observed)), *(f"width{i}" for i in range(1, layers)), str(ACTION_SIZE)]
+    specs = {"mean": _floats(widths[0], 1e6), "std": Spec(widths[0], "f4", 1e-6, 1e6)}
+    for i, (width, after) in enumerate(pairwise(widths)):
+        specs |= {f"weight{i}": _floats(f"{width} {after}", 1e6), f"bias{i}": _floats(after, 1e6)}
+    return specs | {
+        "guide_position": _floats("rows 3", 100.0),
+        "guide_wxyz": Spec("rows 4", "f4", unit=True),
+        "guide_velocity": _floats("rows 3", 1e4),
+        "guide_grip": _floats("rows", 1e4),
+        "guide_gains": Spec("2", "f4", 0.0, 1e4),
+    }
+
+
+def _floats(axes: str, largest: float) -> Spec:
+    return Spec(axes, "f4", -largest, largest)
+
+
+def _check(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Hold a file's content to the schema; PolicyError names what is missing, unknown or wrong."""
+    for name, (fits, expected) in _HEADER.items():
+        if name not in header:
+            raise PolicyError(f"{path}: the header has no {name!r}; export the policy again")
+        if not fits(header[name]):
+            got = shown(header[name])
+            raise PolicyError(f"{path}: {name} = {got}, expected {expected}; export the policy again")
+    unknown = [name for name in header if name not in _HEADER]
+    if unknown:
+        raise PolicyError(f"{path}: the header's {shown(unknown[0])} is unknown; export the policy again")
+    try:
+        check(arrays, _specs(len(header["observation"]), header["layers"]), {})
+    except ValueError as error:
+        raise PolicyError(f"{path}: {error}; export the policy again") from error

@@ -1,0 +1,1 @@
+"""How good fitted tracks are: rules, errors against a known truth, reports."""

@@ -1,0 +1,1 @@
+"""Policies and episodes in the formats of other tools."""

@@ -1,0 +1,1 @@
+"""File formats of others: published annotations and state files."""

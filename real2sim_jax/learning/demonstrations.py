@@ -1,0 +1,152 @@
+"""From a fitted track to what the robot is shown: the action in the object's frame, on the episode's clock.
+
+Source: Petrik et al., CoRL 2020, section 4 (crop, scale, stretch onto the action window, retreat afterwards).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.rotations import (
+    azimuth_elevation_from_wxyz,
+    conjugate,
+    multiply,
+    rotate,
+    wxyz_from_azimuth_elevation,
+)
+from real2sim_jax.core.settings import Checked, Metres, Range, Seconds
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack, Demonstration, stack
+
+
+@dataclass(frozen=True)
+class DemonstrationConfig(Checked):
+    """How a video becomes a demonstration."""
+
+    scale: Annotated[float, Range(0.01, 100)] = 1.5
+    """Positions and sizes are multiplied by this: the gripper is larger than a hand."""
+    episode_s: Annotated[float, Range(0.1, 3600)] = 10.0
+    window_s: tuple[Seconds, Seconds] = (3.0, 7.0)
+    """The video is stretched onto this part of the episode; before and after, values are held."""
+    rate_hz: Annotated[float, Range(0.5, 1000)] = 12.0
+    retreat_m: Metres = 0.2
+    """How far the hand is above the moved object after the window, unless it keeps holding it."""
+    anchor_radius_m: Annotated[float, Range(0.001, 10)] = 0.045
+    """Of the robot's anchor: what is put onto a larger one is put as far from its centre in proportion."""
+
+
+def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig | None = None) -> Demonstration:
+    """Return the demonstration that a fitted video gives.
+
+    World axes are the camera-aligned frame's; the origin is below the moved object's centre, at its bottom, in the
+    first frame, or on the table below the anchor in every frame. Rotations of objects are relative to their first
+    frame. A hand that puts something down is level, because the gripper holds it across its fingers; what is put onto
+    a wide anchor ends nearer to its middle (see `anchor_radius_m`). UserError when the track has no acting frame or
+    another number of bodies than the action.
+    """
+    config = config or DemonstrationConfig()
+    if track.position.shape[1] != action.bodies:
+        raise UserError(f"{action.name}: expected a track of {action.bodies} bodies, got {track.position.shape[1]}")
+    position, wxyz, touching = _acting_frames(track)
+    position, wxyz = _camera_aligned(position, wxyz, float(track.camera.azimuth))
+    position = config.scale * (position - _origin(position, action, float(track.half_extents[MOVED, 2])))
+    if action.kind == "onto":
+        half = config.scale * np.asarray(track.half_extents[ANCHOR])
+        position[:, :ANCHOR] += _inwards(position, wxyz, touching, half, config)
+    if action.has_anchor:
+        wxyz[:, HAND] = _level(wxyz[:, HAND])
+    wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
+    position[:, HAND] = np.where(touching[:, None], position[:, MOVED], position[:, HAND])
+    times = np.arange(round(config.episode_s * config.rate_hz) + 1) / config.rate_hz
+    start, end = config.window_s
+    frame = np.clip((times - start) / (end - start), 0.0, 1.0) * (len(touching) - 1)
+    after = times > end + 1e-9
+    position = _lerp(position, frame)
+    raised = position[:, MOVED] + np.array([0.0, 0.0, 0.0 if action.ends_holding else config.retreat_m])
+    position[:, HAND] = np.where(after[:, None], raised, position[:, HAND])
+    acting = (times >= start - 1e-9) & ~after
+    return Demonstration(
+        position=position.astype(np.float32),
+        wxyz=_nlerp(wxyz, frame).astype(np.float32),
+        grip=_grip(touching, frame, acting, after, action).astype(np.float32),
+        acting=acting,
+        half_extents=(config.scale * np.asarray(track.half_extents)).astype(np.float32),
+        dt=np.float32(1.0 / config.rate_hz),  # type: ignore[arg-type]
+    )
+
+
+def stack_demonstrations(demonstrations: Sequence[Demonstration]) -> Demonstration:
+    """Put demonstrations of one action on a leading axis D; UserError when there is none."""
+    if not demonstrations:
+        raise UserError("no demonstration to stack: expected at least one fitted video")
+    return stack(demonstrations)
+
+
+def _level(wxyz: np.ndarray) -> np.ndarray:
+    """Orientations (T, 4) of hands that point the same way, level: a gripper holds what is to stand across itself."""
+    azimuth, _ = azimuth_elevation_from_wxyz(wxyz)
+    return wxyz_from_azimuth_elevation(azimuth, np.zeros_like(azimuth))
+
+
+def _inwards(
+    position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half: np.ndarray, config: DemonstrationConfig
+) -> np.ndarray:
+    """Shift (3,) that puts the object at the same share of the way from the centre to the edge of the robot's anchor.
+
+    position (T, 3, 3) m and the anchor's half extents (3,) m are scaled already.
+    """
+    last = np.flatnonzero(touching)[-1] if touching.any() else len(touching) - 1
+    offset = (position[last, MOVED] - position[last, ANCHOR]) * np.array([1.0, 1.0, 0.0])
+    along = np.abs(rotate(conjugate(wxyz[last, ANCHOR]), offset))[:2] / half[:2]
+    distance = np.linalg.norm(offset)
+    edge = distance / max(along.max(), 1e-9)
+    return offset * (min(1.0, config.anchor_radius_m / max(edge, 1e-9)) - 1.0)
+
+
+def _acting_frames(track: CuboidTrack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    chosen = np.asarray(track.acting, bool) & np.asarray(track.valid, bool)
+    if not chosen.any():
+        raise UserError("the track has no frame of the action: expected at least one in `acting`")
+    position, wxyz = np.asarray(track.position, float)[chosen], np.asarray(track.wxyz, float)[chosen]
+    return position, wxyz, np.asarray(track.touching, bool)[chosen]
+
+
+def _camera_aligned(position: np.ndarray, wxyz: np.ndarray, azimuth: float) -> tuple[np.ndarray, np.ndarray]:
+    turn = np.array([np.cos(azimuth / 2.0), 0.0, 0.0, -np.sin(azimuth / 2.0)])
+    turn = np.broadcast_to(turn, wxyz.shape)
+    return rotate(turn, position), multiply(turn, wxyz)
+
+
+def _origin(position: np.ndarray, action: Action, half_height: float) -> np.ndarray:
+    """Origin (T, 1, 3): below the anchor, or where the moved object's bottom stands in the first frame."""
+    if action.has_anchor:
+        return (position[:, ANCHOR] * np.array([1.0, 1.0, 0.0]))[:, None]
+    # The first frames of the action may come after the lift has begun; the robot's object starts on the table.
+    first = position[0, MOVED] - np.array([0.0, 0.0, half_height])
+    return np.broadcast_to(first, (len(position), 3))[:, None]
+
+
+def _grip(touching: np.ndarray, frame: np.ndarray, acting: np.ndarray, after: np.ndarray, action: Action) -> np.ndarray:
+    closed = touching[np.round(frame).astype(int)] & acting
+    return np.where(after & action.ends_holding, True, closed).astype(float)
+
+
+def _lerp(values: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Values (T, ...) at fractional frames (K,)."""
+    low = np.floor(frame).astype(int)
+    high = np.minimum(low + 1, len(values) - 1)
+    share = (frame - low).reshape(-1, *([1] * (values.ndim - 1)))
+    return (1.0 - share) * values[low] + share * values[high]
+
+
+def _nlerp(wxyz: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Unit quaternions (T, B, 4) at fractional frames: interpolated along the shorter way and normalised."""
+    aligned = wxyz.copy()
+    for t in range(1, len(aligned)):
+        flip = np.sum(aligned[t] * aligned[t - 1], axis=-1, keepdims=True) < 0.0
+        aligned[t] = np.where(flip, -aligned[t], aligned[t])
+    mixed = _lerp(aligned, frame)
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)

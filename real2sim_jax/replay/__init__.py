@@ -1,0 +1,1 @@
+"""Fitted trajectories repeated by physics."""

@@ -1,0 +1,1 @@
+"""A Franka arm: kinematics, postures, tracking and its back end."""

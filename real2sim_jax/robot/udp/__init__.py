@@ -1,0 +1,1 @@
+"""Any robot over UDP on this machine, and an example of one."""

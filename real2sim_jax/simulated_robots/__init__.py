@@ -1,0 +1,1 @@
+"""Simulated robots for the robot's controller."""

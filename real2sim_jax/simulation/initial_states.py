@@ -1,0 +1,170 @@
+"""Where episodes start: poses of the gripper around the objects, free of overlap, drawn inside jit."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.core.settings import Checked, Metres, Range
+from real2sim_jax.data.types import Array
+from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
+from real2sim_jax.simulation.types import StartState
+
+Size = Annotated[float, Range(0.001, 1)]
+CANDIDATES = 8
+LOWEST_M = 0.034
+"""Height at which a level gripper clears the table."""
+MARGIN = 0.003
+"""Clearance below which a start is refused, m: covers the spacing of the sampled surface points."""
+HELD_SQUEEZE = 0.0005
+HELD_TURN = (np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0)
+"""Ry(pi/2): the held cylinder lies across the fingers."""
+
+
+@dataclass(frozen=True)
+class StartConfig(Checked):
+    """Ranges of random starts at full difficulty; they shrink in proportion to it."""
+
+    height_m: tuple[Size, Size] = (0.04, 0.10)
+    radius_m: tuple[Size, Size] = (0.04, 0.05)
+    azimuth_deg: Annotated[float, Range(0, 180)] = 180.0
+    """Around the nominal +90 deg (pointing away from the camera)."""
+    elevation_deg: Annotated[float, Range(0, 90)] = 80.0
+    position_m: tuple[Metres, Metres, Metres] = (0.25, 0.25, 0.2)
+    """x and y to both sides, z upwards."""
+
+
+def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Array) -> StartState:
+    """Return the start without noise: the gripper around its object, level, pointing away from the camera.
+
+    heights, radii (O,) m; moved_offset (3,) m is the moved object's first demonstrated position (used where it
+    starts in the hand).
+    """
+    if action.has_anchor:
+        position = jnp.asarray(moved_offset)
+    else:
+        position = jnp.stack([jnp.zeros(()), jnp.zeros(()), heights[0] / 2.0])
+    position = position.at[2].max(LOWEST_M)
+    return StartState(position, jnp.asarray(np.pi / 2), jnp.zeros(()), heights, radii)
+
+
+def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Array, config: StartConfig) -> StartState:
+    """Draw a start; difficulty () in [0, 1] scales the noise. The first candidate without overlap is taken.
+
+    Falls back to the nominal pose when all candidates overlap.
+    """
+    key_size, key_pose = jax.random.split(key)
+    objects = action.bodies - 1
+    unit = jax.random.uniform(key_size, (2, objects))
+    heights = config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0]
+    radii = config.radius_m[0] + (config.radius_m[1] - config.radius_m[0]) * unit[1]
+    nominal = nominal_start(action, heights, radii, moved_offset)
+
+    noise = jax.random.uniform(key_pose, (CANDIDATES, 5), minval=-1.0, maxval=1.0) * difficulty
+    rises = jnp.abs(noise[:, 2:3]) if not action.has_anchor else noise[:, 2:3]
+    shift = jnp.concatenate([noise[:, :2], rises], axis=-1) * jnp.asarray(config.position_m)
+    candidates = StartState(
+        gripper_position=nominal.gripper_position + shift,
+        azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
+        elevation=nominal.elevation + jnp.deg2rad(config.elevation_deg) * noise[:, 4],
+        heights=jnp.broadcast_to(heights, (CANDIDATES, objects)),
+        radii=jnp.broadcast_to(radii, (CANDIDATES, objects)),
+    )
+    free = ~jax.vmap(lambda start: overlaps(action, start))(candidates)
+    pick = jnp.argmax(free)
+    return jax.tree.map(lambda many, one: jnp.where(free.any(), many[pick], one), candidates, nominal)
+
+
+def start_qpos(action: Action, start: StartState) -> Array:
+    """Return the scene's qpos (16 or 23,) of a start."""
+    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation, jnp)
+    upright = jnp.asarray([1.0, 0.0, 0.0, 0.0])
+    standing = jnp.stack([jnp.zeros(()), jnp.zeros(()), start.heights[-1] / 2.0])
+    parts = [start.gripper_position, wxyz, jnp.full(2, start_opening(action, start))]
+    if action.has_anchor:
+        parts += [start.gripper_position, multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32), jnp)]
+    return jnp.concatenate([*parts, standing, upright]).astype(jnp.float32)
+
+
+def start_opening(action: Action, start: StartState) -> Array:
+    """Finger opening () m at the start: closed on the held object, or fully open."""
+    return start.radii[0] - HELD_SQUEEZE if action.has_anchor else jnp.asarray(MAX_OPENING_M)
+
+
+def overlaps(action: Action, start: StartState) -> Array:
+    """Whether the gripper, or what it holds, overlaps the table or the standing object at the start, () bool."""
+    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation, jnp)
+    opening = start_opening(action, start)
+    hit = lowest_point(start.gripper_position, wxyz, opening) < 0.0
+    half, radius = start.heights[-1] / 2.0, start.radii[-1]
+    points = start.gripper_position + rotate(wxyz, _gripper_points(opening), jnp)
+    hit |= (_cylinder_distance(points - half * _UP, radius, half) < MARGIN).any()
+    surface = half * _UP + _cylinder_points(radius, half)
+    local = rotate(conjugate(wxyz, jnp), surface - start.gripper_position, jnp)
+    hit |= (_gripper_distance(local, opening) < MARGIN).any()
+    if action.has_anchor:
+        turned = multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32), jnp)
+        held = start.gripper_position + rotate(turned, _cylinder_points(start.radii[0], start.heights[0] / 2), jnp)
+        hit |= (held[:, 2] < 0.0).any() | (_cylinder_distance(held - half * _UP, radius, half) < MARGIN).any()
+    return hit
+
+
+def lowest_point(position: Array, wxyz: Array, opening: Array) -> Array:
+    """Height () m of the gripper's lowest corner; position (3,) m, wxyz (4,), opening () m."""
+    down = rotate(conjugate(wxyz, jnp), -_UP, jnp)
+    depths = [down @ center + jnp.abs(down) @ half for center, half in _gripper_boxes(opening)]
+    return position[2] - jnp.stack(depths).max()
+
+
+_UP = np.array([0.0, 0.0, 1.0], np.float32)
+
+
+def _gripper_boxes(opening: Array) -> list[tuple[Array, np.ndarray]]:
+    """Centres and half extents of palm and fingers in the gripper frame."""
+    side = opening + FINGER_HALF[1]
+    zero = jnp.zeros(())
+    centers = [
+        jnp.asarray([0.0, 0.0, PALM_CENTER]),
+        jnp.stack([zero, side, zero + FINGER_CENTER]),
+        jnp.stack([zero, -side, zero + FINGER_CENTER]),
+    ]
+    halves = [np.array(size, np.float32) for size in (PALM_HALF, FINGER_HALF, FINGER_HALF)]
+    return list(zip(centers, halves, strict=True))
+
+
+def _grid(counts: tuple[int, int, int]) -> np.ndarray:
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in counts), indexing="ij")
+    return np.stack([axis.ravel() for axis in axes], axis=-1).astype(np.float32)
+
+
+_BOX_GRIDS = [_grid((4, 8, 4)), _grid((2, 2, 7)), _grid((2, 2, 7))]
+_ANGLES = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+_CYLINDER_UNIT = np.concatenate(
+    [np.c_[f * np.cos(_ANGLES), f * np.sin(_ANGLES), np.full(20, z)] for f in (0.5, 1.0) for z in np.linspace(-1, 1, 5)]
+).astype(np.float32)
+
+
+def _gripper_points(opening: Array) -> Array:
+    boxes = _gripper_boxes(opening)
+    return jnp.concatenate([center + half * grid for (center, half), grid in zip(boxes, _BOX_GRIDS, strict=True)])
+
+
+def _cylinder_points(radius: Array, half: Array) -> Array:
+    return _CYLINDER_UNIT * jnp.stack([radius, radius, half])
+
+
+def _cylinder_distance(points: Array, radius: Array, half: Array) -> Array:
+    """Lower bound of the distance (N,) m of points (N, 3) to an upright cylinder at the origin; negative inside."""
+    horizontal = points[:, 0] ** 2 + points[:, 1] ** 2
+    return jnp.maximum(jnp.sqrt(horizontal + 1e-12) - radius, jnp.abs(points[:, 2]) - half)
+
+
+def _gripper_distance(points: Array, opening: Array) -> Array:
+    """Lower bound of the distance (N,) m of points (N, 3), gripper frame, to palm and fingers; negative inside."""
+    each = [(jnp.abs(points - center) - half).max(axis=-1) for center, half in _gripper_boxes(opening)]
+    return jnp.stack(each).min(axis=0)

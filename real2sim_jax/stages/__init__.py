@@ -1,0 +1,1 @@
+"""The stages of the pipeline over the folder of runs."""

@@ -1,0 +1,199 @@
+"""The stages after the fit, one after another, each reading and writing the artefacts of the runs folder."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from real2sim_jax.benchmark.report import Report, make_report, save_report
+from real2sim_jax.benchmark.rollout import Rollout, make_rollout
+from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
+from real2sim_jax.benchmark.terms import demonstrated_terms, terms_over_time
+from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.policy import Policy, load_policy, save_policy
+from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, save
+from real2sim_jax.data.types import Demonstration
+from real2sim_jax.learning.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
+from real2sim_jax.learning.train import TrainConfig, TrainingResult, make_env, train_population
+from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv, moved_offset
+from real2sim_jax.simulation.initial_states import nominal_start, overlaps
+from real2sim_jax.simulation.physics.backends import make_physics
+from real2sim_jax.simulation.types import StartState, Trajectory
+from real2sim_jax.stages.console import Console
+from real2sim_jax.stages.fit import Fits
+from real2sim_jax.viewers.plots import save_learning_curves, save_reward_plot, save_success_plot
+from real2sim_jax.viewers.report_page import save_report_page
+from real2sim_jax.viewers.rollout import save_rollout_gif
+
+NOMINAL_HEIGHTS_M = (0.065, 0.10)
+NOMINAL_ROWS = 10
+EVALUATION_ROWS = 64
+"""Of each spec, during training."""
+SHOWN = ("eval/", "train/", "reward/")
+"""Numbers of a training that are plotted."""
+
+
+def demonstration_stage(fits: Fits, action: Action, layout: RunLayout) -> Demonstration:
+    """Turn the fitted tracks of an action into demos.npz; demonstrations are stacked on a leading axis."""
+    config = DemonstrationConfig()
+    demos = stack_demonstrations([demonstrate(track, action, config) for _, track in fits.tracks.values()])
+    parents = {video: file_hash(layout.video(video) / "track.npz") for video in fits.tracks}
+    save(layout.demonstrations, demos, config=plain(config), parents=parents)
+    return demos
+
+
+def train_stage(
+    action: Action,
+    demos: Demonstration,
+    config: TrainConfig,
+    layout: RunLayout,
+    console: Console,
+    resume: bool = False,
+    seeds: Sequence[int] = (),
+    wandb_project: str | None = None,
+) -> dict[int, TrainingResult]:
+    """Train one policy for each of the seeds (the configuration's alone when absent) and write their folders.
+
+    An interrupt ends the training and keeps the policies. `wandb_project` gets the numbers too (extra `wandb`).
+    """
+    members = {layout.seed(seed): replace(config, seed=seed) for seed in seeds or (config.seed,)}
+    env = make_env(action, demos, config)
+    evaluate = GreedyEvaluation(action, demos, config)
+    parents = {"demos": file_hash(layout.demonstrations)}
+    with console.training(len(members) * config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
+        outcomes = train_population(
+            env,
+            demos,
+            members,
+            parents=parents,
+            resume=resume,
+            report=watch.report,
+            stopped=watch.stopped,
+            evaluate=evaluate,
+            wandb_project=wandb_project,
+            say=console.say,
+        )
+    by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
+    for seed, outcome in by_seed.items():
+        save_policy(guide_path(layout, seed), outcome.first_policy)
+        curves = {name: value for name, value in outcome.history.items() if name.startswith(SHOWN)}
+        if curves:
+            save_learning_curves(layout.seed(seed) / "curves.png", curves, outcome.history["steps"])
+    return by_seed
+
+
+def guide_path(layout: RunLayout, seed: int) -> Path:
+    """Where the policy lies that a run started from: the guide with an untrained network, as a baseline."""
+    return layout.seed(seed) / "guide" / "policy.npz"
+
+
+def benchmark_stage(
+    action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
+) -> dict[Path, list[Report]]:
+    """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
+
+    `policies` gives the folder of the reports by policy file; all share one compilation. Reports by policy.
+    """
+    # Published files are called like the specs that we generate, but hold other rows.
+    names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
+    states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
+    reports: dict[Path, list[Report]] = {path: [] for path in policies}
+    for path, report, trajectories in judged(action, policies, states, physics, seed):
+        out, starts = policies[path], states[report.spec]
+        save_report(out, report)
+        plot = out / f"success_{report.spec}.png"
+        save_success_plot(plot, report, starts)
+        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", path, report, trajectories)
+        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
+        reports[path].append(report)
+    return reports
+
+
+def judged(
+    action: Action, policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
+) -> Iterator[tuple[Path, Report, Trajectory]]:
+    """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
+    hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
+    for path in policies:
+        policy = load_policy(path)
+        for spec, starts in states.items():
+            trajectories, success, _ = _rollout(action, physics, policy.sees_object)(policy, starts)
+            identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
+            yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
+
+
+def demonstrations_of(policy: Path) -> Path | None:
+    """Return the file of demonstrations that a policy file has learnt from, None unless it lies in a folder above."""
+    parent = load_policy(policy).provenance.get("parents", {}).get("demos")
+    known = [folder / "demos.npz" for folder in policy.absolute().parents[:3]]
+    return next((path for path in known if path.is_file() and file_hash(path) == parent), None)
+
+
+def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
+    found = demonstrations_of(policy)
+    if found is None:
+        return None
+    demos = load(found, Demonstration)
+    terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
+    chosen = {"successes": report.ok, "failures": ~report.ok}
+    groups = {
+        label: {n: v[rows].mean(axis=0) for n, v in terms.items()} for label, rows in chosen.items() if rows.any()
+    }
+    save_reward_plot(target, {**groups, "demonstration": demonstrated_terms(demos)}, float(trajectories.dt[0]))
+    return target
+
+
+@cache
+def _rollout(action: Action, physics: str, sees_object: bool) -> Rollout:
+    """Kept, and with it what it has compiled: without demonstrations it does not depend on the policy's training."""
+    config = EnvConfig(observe_object=sees_object)
+    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
+
+
+def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
+    """Return the rows of a named spec (drawn with the seed) or of a CSV file in the published layout."""
+    if spec in SPECS:
+        return generate(spec, action, rows, seed, jax.jit(jax.vmap(lambda start: overlaps(action, start))))
+    if spec.endswith(".csv"):
+        return read_spec(spec, action)
+    raise UserError(f"unknown benchmark {spec!r}: expected {', '.join(SPECS)} or a CSV file")
+
+
+def nominal_states(action: Action, offset: np.ndarray) -> StartState:
+    """Return the start without noise for NOMINAL_ROWS sizes of the objects."""
+    share = jnp.linspace(0.0, 1.0, NOMINAL_ROWS)[:, None] * jnp.ones(action.bodies - 1)
+    heights = NOMINAL_HEIGHTS_M[0] + share * (NOMINAL_HEIGHTS_M[1] - NOMINAL_HEIGHTS_M[0])
+    radii = 0.04 + 0.01 * share
+    return jax.vmap(lambda h, r: nominal_start(action, h, r, jnp.asarray(offset)))(heights, radii)
+
+
+class GreedyEvaluation:
+    """Judges a policy during its training: greedy episodes from a few fixed starts, one of them as rollout.gif."""
+
+    def __init__(self, action: Action, demos: Demonstration, config: TrainConfig):
+        """The physics is the training's; nothing is randomised."""
+        self._action, self._rollout = action, _rollout(action, config.physics, config.env.observe_object)
+        self._demonstration = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
+        groups = {"unrandomised": nominal_states(action, moved_offset(demos))}
+        groups |= {spec: start_states(spec, action, config.seed, EVALUATION_ROWS) for spec in SPECS}
+        self._groups = [name for name, states in groups.items() for _ in range(len(states.azimuth))]
+        self._states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups.values())
+
+    def __call__(self, policy: Policy, folder: Path) -> dict[str, float]:
+        """Return the share of successes by kind of start, and write rollout.gif."""
+        trajectories, success, _ = self._rollout(policy, self._states)
+        shown = jax.tree.map(lambda leaf: leaf[NOMINAL_ROWS // 2], trajectories)
+        save_rollout_gif(folder / "rollout.gif", shown, self._action, self._demonstration)
+        ok = np.asarray(success.ok)
+        return {f"success_{name}": ok[np.array(self._groups) == name].mean() for name in dict.fromkeys(self._groups)}
+
+
+def nominal_successes(outcome: TrainingResult) -> str:
+    """Return the last policy's successes from the unrandomised start as "successes / episodes"."""
+    return f"{round(outcome.history['eval/success_unrandomised'][-1] * NOMINAL_ROWS)} / {NOMINAL_ROWS}"

@@ -1,0 +1,1 @@
+"""Made-up scenes with a known truth, and films of them."""

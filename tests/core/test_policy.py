@@ -1,0 +1,315 @@
+"""The policy file: what is saved is what acts, and nothing damaged gets through."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from real2sim_jax.core import observation as observation_module
+from real2sim_jax.core.observation import FEATURE_SIZE, LAYOUTS, feature_size, features, observation
+from real2sim_jax.core.policy import MAX_BYTES, PolicyError, load_policy, save_policy
+from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, wxyz_from_azimuth_elevation
+from real2sim_jax.robot import scalar
+from real2sim_jax.robot.controller import Controller, run
+from real2sim_jax.robot.interface import SimulatedArm
+from real2sim_jax.robot.scalar import Forward
+from tests.robot.conftest import random_policy
+
+
+def rewritten(path, header=None, **arrays):
+    """The policy file with parts of its header and some arrays replaced (None removes one)."""
+    with np.load(path) as file:
+        content = {name: file[name] for name in file.files}
+    head = json.loads(str(content["header"])) | (header or {})
+    content |= {"header": np.array(json.dumps(head)), **arrays}
+    np.savez(path, **{name: value for name, value in content.items() if value is not None})
+    return path
+
+
+def random_observations(count=50):
+    rng = np.random.default_rng(0)
+    wxyz = rng.normal(size=(count, 4))
+    wxyz /= np.linalg.norm(wxyz, axis=-1, keepdims=True)
+    return observation(rng.uniform(0, 10, count), rng.normal(0, 0.2, (count, 3)), wxyz, rng.uniform(0, 0.075, count))
+
+
+def test_loaded_policy_acts_as_the_saved_one(policy, policy_file):
+    obs = random_observations()
+    loaded = load_policy(policy_file)
+    np.testing.assert_array_equal(loaded.act(obs), policy.act(obs))
+    assert (loaded.action, loaded.dt, loaded.provenance) == (policy.action, policy.dt, policy.provenance)
+
+
+def test_robot_and_simulator_compute_the_same(policy):
+    obs = random_observations().astype(np.float32)
+    np.testing.assert_allclose(policy.act(obs), policy.act(jnp.asarray(obs), jnp), atol=1e-5)
+
+
+def test_guide_row_follows_the_clock(policy):
+    still = np.array([0.0, 0.0, 0.0])
+    obs = [observation(np.array(t), still, np.array([1.0, 0, 0, 0]), np.array(0.0)) for t in (0.0, 7.0, 10.0, 99.0)]
+    assert [int(policy.guide.row(o)) for o in obs] == [0, 84, 120, 120]
+
+
+def test_guide_alone_reaches_its_reference(policy):
+    # Constant reference, no network: a first-order approach at the gains' rates.
+    guide = replace(
+        policy.guide,
+        position=np.tile([0.1, 0.05, 0.3], (121, 1)),
+        wxyz=np.tile(wxyz_from_azimuth_elevation(np.array(1.0), np.array(0.2)), (121, 1)),
+        velocity=np.zeros((121, 3)),
+    )
+    layers = tuple((np.zeros_like(weight), np.zeros_like(bias)) for weight, bias in policy.layers)
+    arm = SimulatedArm((-0.1, 0.0, 0.3), -1.0, 0.0, policy.dt)
+    run(Controller(replace(policy, guide=guide, layers=layers)), arm, 72)
+    state = arm.read()
+    np.testing.assert_allclose(state.position, [0.1, 0.05, 0.3], atol=1e-3)
+    np.testing.assert_allclose(azimuth_elevation_from_wxyz(state.wxyz), (1.0, 0.2), atol=1e-3)
+
+
+def test_features_are_continuous_at_half_a_turn():
+    # Rotation vectors pi and -pi about one axis are the same orientation.
+    pair = np.zeros((2, 8))
+    pair[:, 5] = np.pi, -np.pi
+    first, second = features(pair)
+    np.testing.assert_allclose(first, second, atol=1e-12)
+    assert first.shape == (FEATURE_SIZE,)
+
+
+def test_a_policy_that_sees_the_object_is_kept_whole_and_refused_by_robots(tmp_path):
+    policy = random_policy(features=feature_size(len(LAYOUTS[1])))
+    save_policy(tmp_path / "policy.npz", policy)
+    loaded = load_policy(tmp_path / "policy.npz")
+    assert loaded.layout == LAYOUTS[1] and loaded.sees_object
+    obs = np.array([0.1, 0.0, 0.1, 0.2, 0.3, 0.2, 0.1, 0.05, 0.02, 0.0, 0.04, 0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(loaded.act(obs), policy.act(obs))
+    assert (loaded.act(obs) != loaded.act(obs + 0.1 * (np.arange(14) == 8))).any()
+    with pytest.raises(PolicyError, match="robots do not report"):
+        Controller(loaded)
+
+
+def test_the_gripper_sees_the_object_the_same_wherever_both_stand():
+    # 0.1 m before the palm, along the gripper's approach axis.
+    for turn in (0.0, 0.7, 2.0):
+        wxyz = wxyz_from_azimuth_elevation(np.array(turn), np.array(0.3))
+        position = np.array([0.2 * turn, 0.1, 0.3])
+        centre = position + 0.1 * matrix_from_wxyz(wxyz)[:, 2]
+        head = observation(np.array(0.0), position, wxyz, np.array(0.02))
+        seen = features(np.concatenate([head, centre, [0.0, 0.0, 1.0]]))
+        np.testing.assert_allclose(seen[20:23], [0.0, 0.0, 0.5], atol=1e-9)
+
+
+@given(st.integers(0, 2000))
+def test_truncated_files_are_refused(tmp_path_factory, length):
+    path = tmp_path_factory.mktemp("policy") / "policy.npz"
+    save_policy(path, random_policy())
+    data = path.read_bytes()
+    path.write_bytes(data[: min(length, len(data) - 1)])
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(path)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_flipped_byte_never_escapes_as_another_error(tmp_path_factory, place, change):
+    path = tmp_path_factory.mktemp("policy") / "policy.npz"
+    save_policy(path, random_policy())
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= change
+    path.write_bytes(data)
+    try:
+        load_policy(path)
+    except PolicyError as error:
+        assert "\n" not in str(error)
+
+
+def test_pickled_arrays_are_refused(policy_file):
+    np.savez(policy_file, header=np.array({"format": "real2sim-policy"}, dtype=object))
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(policy_file)
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(rewritten_with_object(policy_file))
+
+
+def rewritten_with_object(path):
+    save_policy(path, random_policy())
+    return rewritten(path, mean=np.array([None] * FEATURE_SIZE, dtype=object))
+
+
+def test_files_that_unpack_to_too_much_are_refused(tmp_path):
+    path = tmp_path / "policy.npz"
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(MAX_BYTES // 4 + 1, np.float32))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("weight0.npy", buffer.getvalue())
+    assert path.stat().st_size < MAX_BYTES / 100
+    with pytest.raises(PolicyError, match="unpacks to"):
+        load_policy(path)
+
+
+def test_huge_declared_shapes_are_refused(policy_file):
+    # The array's own header promises far more than its bytes hold.
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }"
+    head = b"\x93NUMPY\x01\x00" + (len(text) + 1).to_bytes(2, "little") + text + b"\n"
+    with zipfile.ZipFile(policy_file, "a") as archive:
+        archive.writestr("weight9.npy", head)
+    with pytest.raises(PolicyError, match="not a policy file"):
+        load_policy(policy_file)
+
+
+@pytest.mark.parametrize(
+    "header, message",
+    [
+        ({"format": "other"}, "format = 'other', expected 'real2sim-policy'"),
+        ({"version": 2}, "version = 2, expected 1"),
+        ({"version": True}, "version = True"),
+        ({"observation": ["time"]}, "expected the layout"),
+        ({"observation": None}, "expected the layout"),
+        ({"dt": 0.0}, "dt = 0.0, expected 0.001 to 1 s"),
+        ({"dt": float("nan")}, "dt = nan"),
+        ({"layers": 10**9}, "layers = 1000000000, expected 1 to 16"),
+        ({"layers": True}, "layers = True"),
+        ({"layers": 3}, "'weight2' is missing"),
+        ({"layers": 1}, "unknown"),
+        ({"action": "pick_up\nrm"}, "expected a short name"),
+        ({"action": "\x1b[2J"}, "expected a short name"),
+        ({"action": "a" * 1000}, "expected a short name"),
+        ({"action": 5}, "expected a short name"),
+        ({"version": "1\n" * 99}, "version"),
+        ({"dt": "soon\n" * 99}, "dt = "),
+        ({"colour\n": 1}, "'colour.*' is unknown"),
+    ],
+)
+def test_other_headers_are_refused(policy_file, header, message):
+    with pytest.raises(PolicyError, match=message) as caught:
+        load_policy(rewritten(policy_file, header))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(policy_file))
+
+
+@pytest.mark.parametrize("name", ["format", "version", "action", "dt", "observation", "layers", "provenance"])
+def test_a_header_that_lacks_an_entry_is_refused(policy_file, name):
+    with np.load(policy_file) as file:
+        content = {key: file[key] for key in file.files}
+    head = json.loads(str(content.pop("header")))
+    del head[name]
+    np.savez(policy_file, header=np.array(json.dumps(head)), **content)
+    with pytest.raises(PolicyError, match=f"no '{name}'"):
+        load_policy(policy_file)
+
+
+@pytest.mark.parametrize("header", ["[]", "5", "null", '"text"', "[" * 200_000, "9" * 5000, "{"])
+def test_a_header_that_is_no_table_is_refused(policy_file, header):
+    with np.load(policy_file) as file:
+        content = {key: file[key] for key in file.files if key != "header"}
+    np.savez(policy_file, header=np.array(header), **content)
+    with pytest.raises(PolicyError, match="not a policy file") as caught:
+        load_policy(policy_file)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(policy_file))
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"weight0": np.full((FEATURE_SIZE, 8), np.nan, np.float32)}, "weight0 is not finite"),
+        ({"weight0": np.full((FEATURE_SIZE, 8), 1e30, np.float32)}, "weight0 reaches from 1e.30"),
+        ({"bias1": np.full(7, np.inf, np.float32)}, "bias1 is not finite"),
+        ({"mean": None}, "'mean' is missing"),
+        ({"guide_grip": None}, "'guide_grip' is missing"),
+        ({"guide_grip": np.zeros((0,), np.float32)}, "guide_grip has shape"),
+        ({"guide_position": np.zeros((120, 3), np.float32)}, "rows = 120"),
+        ({"guide_wxyz": np.full((121, 4), np.nan, np.float32)}, "guide_wxyz is not finite"),
+        ({"guide_wxyz": np.zeros((121, 4), np.float32)}, "no unit quaternion"),
+        ({"guide_wxyz": np.full((121, 4), 0.6, np.float32)}, "no unit quaternion"),
+        ({"guide_gains": np.array([-1.0, 1.0], np.float32)}, "guide_gains reaches from -1"),
+        ({"weight1": np.zeros((9, 7), np.float32)}, r"weight1 has shape \(9, 7\), expected \(width1 = 8, 7\)"),
+        ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "std reaches from 0 to 0"),
+        ({"mean": np.zeros(FEATURE_SIZE)}, "float32"),
+        ({"mean": np.zeros(FEATURE_SIZE, np.complex64)}, "float32"),
+        ({"mean": np.array("text")}, "mean has shape"),
+        ({"colour": np.zeros(3, np.float32)}, "'colour' is unknown"),
+    ],
+)
+def test_other_arrays_are_refused(policy_file, arrays, message):
+    with pytest.raises(PolicyError, match=message) as caught:
+        load_policy(rewritten(policy_file, **arrays))
+    assert "\n" not in str(caught.value)
+
+
+def test_guides_without_rows_are_refused(policy_file):
+    shapes = {"position": (0, 3), "wxyz": (0, 4), "velocity": (0, 3), "grip": (0,)}
+    arrays = {f"guide_{name}": np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    with pytest.raises(PolicyError, match="rows is 0"):
+        load_policy(rewritten(policy_file, **arrays))
+
+
+@pytest.mark.parametrize("content", [b"damaged", None], ids=["damaged", "sound"])
+def test_a_second_member_of_one_name_is_refused(policy_file, content):
+    with zipfile.ZipFile(policy_file, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("mean.npy", content or archive.read("mean.npy"))
+    with pytest.raises(PolicyError, match="'mean' twice"):
+        load_policy(policy_file)
+
+
+def test_a_policy_that_would_not_be_read_is_not_saved_over_a_good_one(policy, policy_file):
+    before = policy_file.read_bytes()
+    with pytest.raises(PolicyError, match="mean is not finite"):
+        save_policy(policy_file, replace(policy, mean=np.full(FEATURE_SIZE, np.nan)))
+    assert policy_file.read_bytes() == before and list(policy_file.parent.iterdir()) == [policy_file]
+
+
+def test_a_full_disk_keeps_the_old_policy_and_leaves_nothing_else(policy, full_disk):
+    path = full_disk / "policy.npz"
+    save_policy(path, policy)
+    with pytest.raises(OSError):
+        save_policy(path, random_policy(1, hidden=4000))
+    np.testing.assert_array_equal(load_policy(path).layers[0][0], policy.layers[0][0])
+    assert list(full_disk.iterdir()) == [path]
+
+
+UNKNOWN = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("number", UNKNOWN)
+def test_an_observation_that_is_not_finite_has_no_action(policy, place, number):
+    obs = random_observations(3).astype(np.float32)
+    whole = policy.act(obs)
+    obs[1, place] = number
+    for xp in (np, jnp):
+        action = np.asarray(policy.act(obs, xp))
+        assert np.isnan(action[1]).all() and action.dtype == np.float32
+        np.testing.assert_allclose(action[[0, 2]], whole[[0, 2]], atol=1e-6)
+    state = [float(obs[1, 0]), obs[1, 1:4], np.array([1.0, 0.0, 0.0, obs[1, 4] + obs[1, 5] + obs[1, 6]]), obs[1, 7]]
+    assert np.isnan(Forward(policy).act(*state)).all()
+
+
+@pytest.mark.parametrize("provenance", [5, "text", [1, 2], None])
+def test_a_provenance_that_is_no_table_is_refused(policy_file, provenance):
+    with pytest.raises(PolicyError):
+        load_policy(rewritten(policy_file, {"provenance": provenance}))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PolicyError, match="found none"):
+        load_policy(tmp_path / "absent.npz")
+
+
+def test_the_forward_pass_in_plain_floats_is_the_same(policy):
+    rng = np.random.default_rng(1)
+    forward = Forward(policy)
+    for time in rng.uniform(0, 10, 200):
+        wxyz, position = rng.normal(size=4), rng.normal(0, 0.2, 3)
+        wxyz, opening = wxyz / np.linalg.norm(wxyz), rng.uniform(0, 0.075)
+        obs = observation(np.array(time), position, wxyz, np.array(opening))
+        np.testing.assert_allclose(forward.act(time, position, wxyz, opening), policy.act(obs), atol=1e-5)
+
+
+def test_a_command_in_plain_floats_is_the_same():
+    for action in np.random.default_rng(2).uniform(-1, 1, (20, 7)):
+        for ours, theirs in zip(scalar.command(action), observation_module.command(action), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)

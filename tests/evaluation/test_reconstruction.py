@@ -1,0 +1,72 @@
+"""Every success rule with a trajectory that passes and one that breaks it."""
+
+import numpy as np
+import pytest
+
+from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED
+from real2sim_jax.evaluation.reconstruction import failures_of, summary
+from real2sim_jax.synthetic.scenes import synthetic_scenes
+
+
+@pytest.fixture(scope="module")
+def truths():
+    return {name: synthetic_scenes(action, 1, 7)[0] for name, action in ACTIONS.items()}
+
+
+def moved_by(track, shift, body=MOVED, frames=slice(None)):
+    position = np.array(track.position)
+    position[frames, body] += np.asarray(shift, np.float32)
+    return track.replace(position=position)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_the_truth_passes_and_a_sunken_object_does_not(truths, name):
+    assert failures_of(truths[name], ACTIONS[name]) == []
+    assert "in the table" in failures_of(moved_by(truths[name], [0, 0, -0.3]), ACTIONS[name])
+
+
+@pytest.mark.parametrize("name", [name for name, action in ACTIONS.items() if action.kind == "slide"])
+def test_slides(truths, name):
+    track, action = truths[name], ACTIONS[name]
+    backwards = track.replace(position=np.array(track.position)[::-1])
+    assert failures_of(backwards, action) == ["moved"]
+    wxyz = np.array(track.wxyz)
+    azimuth = np.deg2rad(action.hand_azimuth_deg + 100.0) + float(track.camera.azimuth)
+    wxyz[:, HAND] = wxyz_from_azimuth_elevation(np.array(azimuth), np.array(0.3))
+    assert failures_of(track.replace(wxyz=wxyz), action) == ["hand side"]
+    hop = moved_by(track, [0, 0, 3 * track.half_extents[MOVED, 2]], frames=slice(3, 5))
+    assert failures_of(hop, action) == ["level"]
+
+
+def test_pick_up(truths):
+    track = truths["pick_up"]
+    assert failures_of(moved_by(track, [0, 0, 0.05]), ACTIONS["pick_up"]) == ["starts on table"]
+    still = track.replace(position=np.repeat(np.array(track.position)[:1], len(track.valid), axis=0))
+    assert failures_of(still, ACTIONS["pick_up"]) == ["lifted"]
+
+
+@pytest.mark.parametrize("name", ["put_behind", "put_in_front_of", "put_next_to"])
+def test_beside(truths, name):
+    track = truths[name]
+    on_the_anchor = np.array(track.position)[-1, ANCHOR] - np.array(track.position)[-1, MOVED]
+    assert "in the sector" in failures_of(moved_by(track, on_the_anchor), ACTIONS[name])
+    assert failures_of(moved_by(track, [0, 0, 0.5]), ACTIONS[name]) == ["below the anchor's top"]
+
+
+def test_a_place_behind_is_none_in_front(truths):
+    assert "in the sector" in failures_of(truths["put_behind"], ACTIONS["put_in_front_of"])
+    assert "in the sector" in failures_of(truths["put_in_front_of"], ACTIONS["put_behind"])
+
+
+def test_onto(truths):
+    track = truths["put_onto"]
+    assert failures_of(moved_by(track, [0, 0, 0.04]), ACTIONS["put_onto"]) == ["on its top"]
+    assert failures_of(moved_by(track, [0.5, 0, 0]), ACTIONS["put_onto"]) == ["above the anchor"]
+
+
+def test_successes_are_counted_by_action():
+    shown = {"12": ACTIONS["pick_up"], "13": ACTIONS["put_onto"], "14": ACTIONS["put_onto"]}
+    table = summary({"12": [], "13": ["on its top"], "14": []}, shown)
+    assert table == {"pick_up": (1, 1), "put_onto": (1, 2), "all": (2, 3)}

@@ -17,6 +17,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 
 from hypothesis import settings  # noqa: E402
 
+from real2sim_jax.core.policy import save_policy  # noqa: E402
+from tests.policies import random_policy  # noqa: E402
+
 # Compilation falls on the first example: a deadline would measure it and not the code.
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("project")
@@ -43,3 +46,15 @@ def full_disk(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         if mounted:
             subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def policy():
+    return random_policy()
+
+
+@pytest.fixture
+def policy_file(tmp_path, policy):
+    path = tmp_path / "policy.npz"
+    save_policy(path, policy)
+    return path

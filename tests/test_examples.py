@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ("actions", "geometry.cameras", "robot.kinematics", "robot.rotations")
+MODULES = ("core.actions", "core.rotations", "geometry.cameras", "robot.franka.kinematics")
 
 
 @pytest.mark.parametrize("name", MODULES)

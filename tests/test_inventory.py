@@ -11,7 +11,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import save_policy
 from real2sim_jax.data.artefacts import save, write_json
 from real2sim_jax.synthetic.scenes import synthetic_tracks
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 
 @pytest.fixture

@@ -56,8 +56,8 @@ def main() -> int:
         video = video_id(path)
         if segmented(path, options.out, []):
             found[video] = compared(path, options.out / video)
-        elif (hints := boxes_to_tell(annotated(path))) and segmented(path, options.out / "told", hints):
-            found[f"{video}, hints {len(told)} boxes"] = compared(path, options.out / "told" / video)
+        elif (hints := boxes_to_tell(annotated(path))) and segmented(path, options.out / "hinted", hints):
+            found[f"{video}, {len(hints)} boxes given"] = compared(path, options.out / "hinted" / video)
     rows = [row(video, measured) for video, measured in found.items()]
     columns = ("video", "hand IoU", "moved IoU", "anchor IoU", "hand where none is", "s / frame", "peak memory")
     console.table("masks, or boxes where only boxes are known", columns, rows)

@@ -24,10 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dry_run=options.dry_run,
             limits=limits_from(options.max_linear, options.max_angular, base_limits(options.robot)),
         )
-        place = ConnectionConfig(
-            options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run
-        )
-        return drive(policy, make_robot(options.robot, policy, place, settings.limits), settings)
+        where = options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run
+        connection = ConnectionConfig(*where)
+        return drive(policy, make_robot(options.robot, policy, connection, settings.limits), settings)
     except (PolicyError, ArmError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -38,9 +37,7 @@ def _parser() -> Parser:
     parser.add_argument("policy", help="policy file (.npz)")
     parser.add_argument("--robot", choices=ROBOTS, default="simulated", help="what to drive (%(default)s)")
     parser.add_argument("--host", default=ConnectionConfig.host, help="address of a Franka arm (%(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=ConnectionConfig.port, help="UDP port of a robot here (%(default)s)"
-    )
+    parser.add_argument("--port", type=int, default=ConnectionConfig.port, help="UDP port of a robot (%(default)s)")
     parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y[,yaw_deg] in a Franka arm's base (%(default)s)")
     parser.add_argument("--stream", type=Path, help="recorded observations (.npz) to play back instead of an arm")
     parser.add_argument("--steps", type=int, help="control periods to run (the stream, or one episode of 10 s)")

@@ -8,7 +8,7 @@ import pytest
 from real2sim_jax.core.policy import save_policy
 from real2sim_jax.simulated_robots.video import save_video
 from tests.command_line import exit_code as run
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 
 @pytest.fixture

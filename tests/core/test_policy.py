@@ -19,7 +19,7 @@ from real2sim_jax.robot import scalar
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import SimulatedArm
 from real2sim_jax.robot.scalar import Forward
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 
 def rewritten(path, header=None, **arrays):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.observation import POLICY_FIELDS, observation
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 onnx = pytest.importorskip("onnx")
 

@@ -24,7 +24,7 @@ from real2sim_jax.stages.train_and_benchmark import demonstrations_of
 from real2sim_jax.synthetic.scenes import observe_masks, synthetic_tracks
 from tests.fuzz import mutate_npz, oracles
 from tests.fuzz.case import Reader
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 FILE, POLICY, STREAM = "file.npz", "policy.npz", "stream.npz"
 KINDS = {"boxes": BoxTrack, "masks": MaskTrack, "track": CuboidTrack, "demonstrations": Demonstration}
@@ -62,9 +62,8 @@ def read_artefact(name: str, folder: Path) -> Any:
 def read_demonstrations(folder: Path) -> Any:
     """Read, and make of them what training begins with."""
     demos = load(folder / FILE, Demonstration)
-    return demos, None if oracles.demonstration(demos) else reference_from(
-        action_named("pick_up"), demos, GuideConfig()
-    )
+    wrong = oracles.demonstration(demos)
+    return demos, None if wrong else reference_from(action_named("pick_up"), demos, GuideConfig())
 
 
 def wrong_demonstrations(found: Any) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.core.policy import load_policy
-from real2sim_jax.learning.train import Outcome, train
+from real2sim_jax.learning.train import TrainingResult, train
 from tests.demos import lifts
 from tests.fuzz import mutate_bytes, oracles
 from tests.fuzz.case import Reader
@@ -44,13 +44,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def resume(folder: Path) -> tuple[Outcome, Any]:
+def resume(folder: Path) -> tuple[TrainingResult, Any]:
     """Go on with the run."""
     outcome = train(Probe(), lifts(), TINY, folder / RUN, resume=True)  # type: ignore[arg-type]
     return outcome, load_policy(folder / RUN / "policy.npz")
 
 
-def wrong_outcome(found: tuple[Outcome, Any]) -> list[str]:
+def wrong_outcome(found: tuple[TrainingResult, Any]) -> list[str]:
     """It ends with a policy that may be run, the same on disk, and with the numbers of every iteration."""
     outcome, kept = found
     wrong = oracles.policy(outcome.policy) + ([] if outcome.complete else ["not complete"])

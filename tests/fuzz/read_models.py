@@ -11,10 +11,10 @@ import numpy as np
 from real2sim_jax.perception.sam import load_cutter
 from real2sim_jax.robot.franka.kinematics import HOME_RAD
 from real2sim_jax.simulated_robots.looks import ArmLooks
-from tests.arms.test_looks import menagerie_like
 from tests.fuzz import mutate_bytes, odd
 from tests.fuzz.case import Reader
 from tests.perception.tiny_sam import save_tiny_sam
+from tests.simulated_robots.test_looks import menagerie_like
 
 WEIGHTS, MODEL = "weights.pth", "panda_nohand.xml"
 HAS_SAM = all(importlib.util.find_spec(name) for name in ("torch", "segment_anything"))

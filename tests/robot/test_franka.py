@@ -18,7 +18,7 @@ from real2sim_jax.robot.franka.arm import FrankaArm, FrankaSettings
 from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M, HOME_RAD, Chain, TaskFrame
 from real2sim_jax.robot.interface import ArmError, ArmStopped, Command, DryArm
 from real2sim_jax.robot.limits import Limits
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,7 @@ from real2sim_jax.robot.interface import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
 from real2sim_jax.robot.motion import Limiter, Twist
 from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 DT = 1.0 / 12.0
 LIMITS = Limits(linear_m_s=0.25, angular_rad_s=1.5, linear_m_s2=1.5, angular_rad_s2=8.0, linear_m_s3=50.0)

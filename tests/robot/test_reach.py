@@ -14,7 +14,7 @@ from real2sim_jax.robot.franka.postures import postures
 from real2sim_jax.robot.interface import ArmError, SimulatedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import object_pose
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 LIMITS, DT = Limits(angular_rad_s=2.5), 1.0 / 12.0
 X, Y, Z, AZIMUTH, ELEVATION = map(float, NOMINAL_START.split(","))

@@ -14,7 +14,7 @@ from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, DryArm, SimulatedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.safety import EmergencyStop
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 DT = 1.0 / 12.0
 PUSH = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.3, 1.0])

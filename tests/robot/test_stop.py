@@ -23,7 +23,7 @@ from real2sim_jax.robot.udp.arm import LOOPBACK, UdpArm
 from real2sim_jax.robot.udp.example_robot import datagram
 from real2sim_jax.simulated_robots.world import GripperArm, PandaArm
 from real2sim_jax.simulation.types import StartState
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 DT = 1.0 / 12.0
 FORWARD = Command(np.array([0.1, 0.0, 0.0]), np.zeros(3), 0.05)

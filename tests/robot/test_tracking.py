@@ -12,7 +12,7 @@ from real2sim_jax.robot.franka.postures import pose_error, postures
 from real2sim_jax.robot.franka.tracking import JointTracker
 from real2sim_jax.robot.interface import ArmError, Command
 from real2sim_jax.robot.limits import JointLimits, Limits
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 LIMITS, CHAIN, FRAME = JointLimits(), Chain(), TaskFrame()
 LOW, HIGH = np.array(LIMITS.low_rad), np.array(LIMITS.high_rad)
@@ -87,9 +87,8 @@ def test_postures_begin_a_way_with_either_side_of_the_gripper():
     way = straight_way()
     found = postures(way, 4, LIMITS, 1 / 12, CHAIN.tool_m)
     assert {posture.chain.flipped for posture in found} == {False, True}
-    assert found[0].violation_ratio < 1.0 and [p.violation_ratio for p in found] == sorted(
-        p.violation_ratio for p in found
-    )
+    ratios = [posture.violation_ratio for posture in found]
+    assert ratios[0] < 1.0 and ratios == sorted(ratios)
     for posture in found:
         assert np.abs(pose_error(posture.chain.frames(posture.q), way[0])).max() < 2e-3
         assert (posture.q >= LOW).all() and (posture.q <= HIGH).all()

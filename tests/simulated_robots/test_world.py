@@ -16,7 +16,7 @@ from real2sim_jax.simulated_robots.world import GripperArm, PandaArm, pose_at
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState
-from tests.robot.conftest import random_policy
+from tests.policies import random_policy
 
 pytestmark = pytest.mark.long
 

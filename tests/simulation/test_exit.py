@@ -9,7 +9,7 @@ import pytest
 
 PHYSICS = """
 import jax, jax.numpy as jnp
-from real2sim_jax.simulation.physics import make_physics
+from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import Properties
 
 physics, one = make_physics("batch", 1), jnp.ones(1)
@@ -37,9 +37,9 @@ for _ in range(2):
 """
 TRAINING = """
 import jax
-from real2sim_jax.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.learning.train import make_ppo
-from real2sim_jax.learning.trial import synthetic_env
+from real2sim_jax.learning.training_benchmark import synthetic_env
 from tests.learning.probe import TINY
 
 env, demos = synthetic_env(ACTIONS["pick_up"], TINY)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from real2sim_jax.core.actions import ACTIONS
-from real2sim_jax.evaluation.report import make_report
+from real2sim_jax.evaluation.report import make_fit_report
 from real2sim_jax.synthetic.scenes import synthetic_tracks
 from real2sim_jax.viewers.contact_sheet import FAILED, FLAGGED, GOOD, Tile, draw_tile, save_contact_sheet
 from real2sim_jax.viewers.fit import COLOURS
@@ -16,7 +16,7 @@ from real2sim_jax.viewers.fit import COLOURS
 def tile(name, size=(427, 240), **report):
     observed, truth = synthetic_tracks(ACTIONS[name], 1, 0)[0]
     observed = observed.replace(image_size=np.asarray(size, np.float32))
-    plain = dataclasses.replace(make_report(truth, ACTIONS[name], observed), **report)
+    plain = dataclasses.replace(make_fit_report(truth, ACTIONS[name], observed), **report)
     return Tile("7", observed, truth, plain)
 
 

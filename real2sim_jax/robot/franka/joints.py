@@ -121,12 +121,10 @@ def reach_at(
         return frame, check_reach(policy, start, frame, limits, tool_m)
     free = _free_episode(policy, start, limits)
     frames = [TaskFrame(x_m, y_m, float(yaw)) for yaw in YAWS_RAD]
-    violation_ratio = {frame: _postures(policy, free, frame, limits, tool_m)[:1] for frame in frames}
-    reachable = [frame for frame in frames if violation_ratio[frame]]
+    first = {frame: _postures(policy, free, frame, limits, tool_m)[:1] for frame in frames}
+    reachable = [frame for frame in frames if first[frame]]
     failures: list[ArmError] = []
-    for frame in sorted(
-        reachable or frames[:1], key=lambda frame: [one.violation_ratio for one in violation_ratio[frame]]
-    ):
+    for frame in sorted(reachable or frames[:1], key=lambda frame: [one.violation_ratio for one in first[frame]]):
         try:
             return frame, check_reach(policy, start, frame, limits, tool_m)
         except ArmError as error:

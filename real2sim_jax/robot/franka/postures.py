@@ -48,11 +48,8 @@ def postures(way: np.ndarray, approach: int, limits: JointLimits, dt: float, too
         chain = Chain(tool_m, flipped)
         for anchor in (0, approach):
             paths = _followed(chain, way, anchor, limits)
-            violation_ratios = _violation_ratios(chain, paths, way, approach, limits, dt)
-            found += [
-                Posture(chain, q, float(violation_ratio))
-                for q, violation_ratio in zip(paths[0], violation_ratios, strict=True)
-            ]
+            ratios = _violation_ratios(chain, paths, way, approach, limits, dt)
+            found += [Posture(chain, q, float(ratio)) for q, ratio in zip(paths[0], ratios, strict=True)]
     different: list[Posture] = []
     for one in sorted(found, key=lambda posture: posture.violation_ratio):
         if not any(one.chain == other.chain and np.allclose(one.q, other.q, atol=0.3) for other in different):

@@ -1,4 +1,7 @@
-"""The other end of the UDP protocol, to copy from: a simulated robot. python -m real2sim_jax.robot.udp.example_robot [PORT]."""
+"""The other end of the UDP protocol, to copy from: a simulated robot.
+
+python -m real2sim_jax.robot.udp.example_robot [PORT]
+"""
 
 import contextlib
 import json

@@ -3,10 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
 from real2sim_jax.core.observation import ACTION_SIZE, CONTROL_HZ, FEATURE_SIZE
-from real2sim_jax.core.policy import Policy, save_policy
+from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 
@@ -39,15 +38,3 @@ def random_guide(rng, rows=121):
         "gains": np.array([2.0, 3.0]),
     }
     return Reference(**{name: array.astype(np.float32) for name, array in arrays.items()})
-
-
-@pytest.fixture
-def policy():
-    return random_policy()
-
-
-@pytest.fixture
-def policy_file(tmp_path, policy):
-    path = tmp_path / "policy.npz"
-    save_policy(path, policy)
-    return path

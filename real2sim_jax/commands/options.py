@@ -18,9 +18,9 @@ def ids(videos: str | None) -> list[str] | None:
 
 
 def not_negative(seed: int) -> None:
-    """UserError unless a seed is 0 or more."""
-    if seed < 0:
-        raise UserError(f"--seed {seed}: expected 0 or more")
+    """UserError unless a seed is 0 or more, and one that jax can take."""
+    if not 0 <= seed < 2**31:
+        raise UserError(f"--seed {seed}: expected 0 or more, at most {2**31 - 1}")
 
 
 def at_least_one(name: str, value: int) -> None:

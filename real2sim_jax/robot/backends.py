@@ -12,7 +12,7 @@ from real2sim_jax.robot.franka.joints import reach_at
 from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M
 from real2sim_jax.robot.interface import Arm, SimulatedArm, load_stream
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import numbers, object_pose
+from real2sim_jax.robot.options import object_pose, start_pose
 from real2sim_jax.robot.udp.arm import UdpArm
 
 ROBOTS = ("simulated", "udp", "franka")
@@ -44,11 +44,10 @@ def make_robot(name: str, policy: Policy, place: ConnectionConfig, limits: Limit
         return load_stream(place.stream)
     if name == "udp":
         return UdpArm(place.port, limits.command_timeout_s)
-    x, y, z, azimuth, elevation = numbers("--start", place.start, "x,y,z,azimuth_deg,elevation_deg")
-    angles = np.deg2rad(azimuth), np.deg2rad(elevation)
+    x, y, z, azimuth, elevation = start_pose(place.start)
     if name == "simulated":
-        return SimulatedArm((x, y, z), *angles, policy.dt)
-    start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(angles[0]), np.asarray(angles[1]))
+        return SimulatedArm((x, y, z), azimuth, elevation, policy.dt)
+    start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(azimuth), np.asarray(elevation))
     frame, reach = reach_at(policy, start, object_pose(place.object_pose), limits, FRANKA_HAND_M)
     print(f"task frame: {frame}", flush=True)
     return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, None if place.stays else reach.q)

@@ -36,6 +36,21 @@ def object_pose(text: str) -> tuple[float, float, float | None]:
     return x, y, math.radians(yaw[0]) if yaw else None
 
 
+START_NAMES = "x,y,z,azimuth_deg,elevation_deg"
+START_BOUNDS = ((-2.0, 2.0), (-2.0, 2.0), (0.0, 2.0), (-360.0, 360.0), (-90.0, 90.0))
+"""Above the table and within the reach of any arm, in m and deg."""
+
+
+def start_pose(text: str) -> tuple[float, float, float, float, float]:
+    """Return x, y and z in m, azimuth and elevation in rad of the value of --start; ArmError on anything else."""
+    values = numbers("--start", text, START_NAMES)
+    for name, value, (low, high) in zip(START_NAMES.split(","), values, START_BOUNDS, strict=True):
+        if not low <= value <= high:
+            raise ArmError(f"--start {text.strip()}: {name} is {value:g}, expected {low:g} to {high:g}")
+    x, y, z, azimuth, elevation = values
+    return x, y, z, math.radians(azimuth), math.radians(elevation)
+
+
 def numbers(option: str, text: str, names: str) -> list[float]:
     """Return the comma-separated finite numbers of an option, as many as `names` has; ArmError otherwise."""
     told = f"{option} {text.strip()}"

@@ -11,7 +11,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import numbers, object_pose
+from real2sim_jax.robot.options import object_pose, start_pose
 from real2sim_jax.robot.program import RunSettings, drive
 from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits
 from real2sim_jax.simulated_robots.looks import ArmLooks
@@ -74,9 +74,9 @@ def _looks(robot: str, scene: SimulationOptions) -> ArmLooks | None:
 
 def start_state(text: str, objects: int) -> StartState:
     """Return the start of x,y,z,azimuth_deg,elevation_deg with objects of middling size; ArmError otherwise."""
-    x, y, z, azimuth, elevation = numbers("--start", text, "x,y,z,azimuth_deg,elevation_deg")
+    x, y, z, azimuth, elevation = start_pose(text)
     sizes = np.full(objects, OBJECT_HEIGHT_M), np.full(objects, OBJECT_RADIUS_M)
-    return StartState(np.array([x, y, z]), np.deg2rad(azimuth), np.deg2rad(elevation), *sizes)
+    return StartState(np.array([x, y, z]), np.float64(azimuth), np.float64(elevation), *sizes)
 
 
 def default_limits(robot: str) -> Limits:

@@ -9,6 +9,7 @@ import pytest
 
 from real2sim_jax.robot.__main__ import main
 from real2sim_jax.robot.options import Parser
+from tests.command_line import exit_code
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAMS = [*(REPOSITORY / "experiments").rglob("*.py"), *(REPOSITORY / "real2sim_jax").rglob("*.py")]
@@ -75,3 +76,11 @@ def test_an_experiments_options_take_them():
     command = [sys.executable, str(script), "--actions", "pick_up", "--rows", "-1e3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "invalid int value" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("start", ["0,0,-1,0,0", "0,0,1e7,0,0", "-3,0,0.2,0,0", "0,0,0.2,0,91", "0,0,0.2,1000,0"])
+@pytest.mark.parametrize("program", [main, lambda words: exit_code("run", "--policy", *words)])
+def test_a_start_below_the_table_or_out_of_reach_is_refused(policy_file, capsys, program, start):
+    robot = [] if program is main else ["--robot", "mujoco-gripper"]
+    assert program([str(policy_file), *robot, "--start", start]) == 2
+    assert f"--start {start}: " in (error := capsys.readouterr().err) and error.count("\n") == 1

@@ -21,7 +21,7 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
-from real2sim_jax.core.errors import InputError, one_line
+from real2sim_jax.core.errors import InputError, refusal
 from real2sim_jax.jax_settings import prepare
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
@@ -51,19 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
         sys.exit(command())
-    except InputError as error:
-        sys.exit(_refusal(str(error)))
-    except OSError as error:
-        sys.exit(_refusal(f"{error.filename or 'files'}: {error.strerror or error}; check the path"))
+    except (InputError, OSError) as error:
+        print(f"real2sim: {refusal(error)}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("real2sim: interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-def _refusal(message: str) -> int:
-    """Print why wrong input is refused; return the exit code."""
-    print(f"real2sim: {one_line(message)}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

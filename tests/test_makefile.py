@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ NAMES = (
     "a # b \\ c $HOME $$ [x]* ?.mp4",
     "2024-05-01T10:30:12, üñ.mp4",
 )
+# What `make test` itself was given, and its own flags, are not for the calls of make here.
+GIVEN = re.search(r"^GIVEN := ((?:.*\\\n)*.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+OUTSIDE = {"MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", *GIVEN.group(1).replace("\\", " ").split()}
 PROGRAM = """#!{python}
 import json, sys
 with open({calls!r}, "a") as file:
@@ -48,9 +52,9 @@ def make(tmp_path):
         calls.unlink(missing_ok=True)
         words = [f"{name}={value}" for name, value in variables.items()]
         command = ["make", "-f", str(REPOSITORY / "Makefile"), target, f"VENV={venv}", *words]
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, env={**os.environ, **(environment or {})}
-        )
+        outside = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+        environment = {**outside, **(environment or {})}
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
         assert not (folder / "ran").exists()
         (arguments,) = (json.loads(line)[1:] for line in calls.read_text().splitlines())

@@ -37,7 +37,7 @@ SMALL_FIT = """
 import numpy as np
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.fitting.fit import FitConfig, fit_tracks
-from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 
 action = ACTIONS["pick_up"]
 config = FitConfig(rounds=((1, 2),), elevations_deg=(35.0,), hand_turns_deg=(0.0,), batch=1)

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.storage import check_output
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,13 @@ class Annotate:
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: expected 0 to 65535")
         check_is_file(self.video)
+        out = self.out or self.video.with_suffix(".prompts.txt")
+        # What is drawn for an hour must not be lost at its end.
+        check_output(out)
         console = Console()
         segmenter = segmenter_named(chosen_segmenter(self), self.checkpoint)
         with console.status("reading"):
-            session = Session(self.video, self.out or self.video.with_suffix(".prompts.txt"), segmenter)
+            session = Session(self.video, out, segmenter)
         with make_server(session, self.port) as server:
             console.say(f"open {server.address} ; Ctrl-C ends it")
             # That is how it ends.

@@ -8,6 +8,7 @@ import tyro
 
 from real2sim_jax.commands.options import not_negative
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.storage import check_output
 
 FILMS = ("masks.mp4", "fit.gif")
 """What `fit` and its like leave beside a track, the first that there is."""
@@ -39,6 +40,8 @@ class View:
         not_negative(self.seed)
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: expected 0 to 65535")
+        if self.out is not None:
+            check_output(self.out)
         console, times = Console(), episode_times()
         with console.status("reading"):
             scenes = side_by_side(scenes_of(self, times))

@@ -17,5 +17,12 @@ def one_line(text: str) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST // 2]} ... {shown[5 - LONGEST // 2 :]}"
 
 
+def refusal(error: InputError | OSError) -> str:
+    """Return the one line about wrong input, or about a file that could not be read or written."""
+    if isinstance(error, OSError):
+        return one_line(f"{error.filename or 'files'}: {error.strerror or error}; check the path")
+    return str(error)
+
+
 class UserError(InputError):
     """Wrong input of the user; the command line prints it without a traceback and exits with code 2."""

@@ -5,6 +5,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from real2sim_jax.core.errors import InputError
 
 Arrays = dict[str, np.ndarray]
 
@@ -29,9 +32,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its name when the block ends well, and is removed otherwise.
 
     What is made there is a file or a folder. No two calls share a name, whether of threads, processes or machines; of
-    several that replace one file at once, the last one to end stays.
+    several that replace one file at once, the last one to end stays. Links are followed. InputError where something
+    lies there that is neither file nor folder.
     """
-    target = Path(path)
+    target = _target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{secrets.token_hex(8)}.{target.name}")
     try:
@@ -41,6 +45,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         temporary.unlink(missing_ok=True)
+
+
+def check_output(path: str | Path) -> None:
+    """Make sure that a file can be written at `path` before the work that ends in it; InputError or OSError if not."""
+    target = _target(path)
+    if target.is_dir():
+        raise InputError(f"{path}: expected the name of a file, found a folder; give a name in it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Permissions tell less than an attempt: a disk may be mounted read-only, and root may do anything elsewhere.
+    with tempfile.TemporaryFile(dir=target.parent):
+        pass
+
+
+def _target(path: str | Path) -> Path:
+    """Where a path leads; renaming would put a file in the place of a device, a pipe or a socket."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise InputError(f"{path}: expected a new name or a file to replace, found a device, a pipe or a socket")
+    return target
 
 
 def write_npz(path: str | Path, header: str, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:

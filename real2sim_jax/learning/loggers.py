@@ -66,7 +66,7 @@ class Wandb:
 
     def close(self) -> None:
         """See Logger.close."""
-        self._run.finish(quiet=True)
+        self._run.finish()
 
 
 def check_loggers(wandb_project: str | None) -> None:

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from real2sim_jax.core.policy import PolicyError, load_policy
+from real2sim_jax.core.errors import InputError, refusal
+from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, ConnectionConfig, base_limits, make_robot
-from real2sim_jax.robot.interface import ArmError
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.robot.program import RunSettings, drive, limits_from
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = options.start, options.object_pose, options.host, options.port, options.stream, options.dry_run
         connection = ConnectionConfig(*where)
         return drive(policy, make_robot(options.robot, policy, connection, settings.limits), settings)
-    except (PolicyError, ArmError) as error:
-        print(error, file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(refusal(error), file=sys.stderr)
         return 2
 
 

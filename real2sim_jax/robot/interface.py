@@ -68,9 +68,11 @@ class Arm(ABC):
 
     def __init__(self):
         """Take commands until the stop."""
-        self._stopped = threading.Event()
-        # Of one command or halt at a time; a signal's handler may stop the arm in the middle of a command.
+        # No Event: its lock is not for signal handlers, which may interrupt whoever holds it.
+        self.is_stopped = False
+        # Of one command or halt at a time; the handler of a signal may stop the arm in the middle of either.
         self._turn = threading.RLock()
+        self._sender: int | None = None
 
     @abstractmethod
     def read(self) -> ArmState | None:
@@ -80,14 +82,27 @@ class Arm(ABC):
     def send(self, command: Command) -> None:
         """Take the command over; ArmStopped after the stop."""
         with self._turn:
-            if self._stopped.is_set():
+            if self.is_stopped:
                 raise ArmStopped("the arm was stopped; it takes commands again in a new run")
-            self._move(command)
+            self._sender = threading.get_ident()
+            try:
+                if not self.is_stopped:
+                    self._move(command)
+            finally:
+                self._sender = None
+                # A stop that came during the command, by a signal on this thread or out of turn, has the last word.
+                if self.is_stopped:
+                    self._halt()
 
     @final
     def stop(self) -> None:
-        """Bring the arm to rest and hold it there, for good; may be called again."""
-        self._stopped.set()
+        """Bring the arm to rest and hold it there, for good; may be called again.
+
+        From a signal handler in the middle of `send` it takes effect as soon as that ends.
+        """
+        self.is_stopped = True
+        if self._sender == threading.get_ident():
+            return
         has_turn = self._turn.acquire(timeout=STOP_PATIENCE_S)
         try:
             self._halt()

@@ -10,6 +10,7 @@ import numpy as np
 from real2sim_jax.core.observation import EPISODE_S
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
+from real2sim_jax.core.storage import check_output
 from real2sim_jax.robot.controller import Controller, Step, run
 from real2sim_jax.robot.interface import Arm, ArmError, DryArm, RecordedArm
 from real2sim_jax.robot.limits import Limits
@@ -47,9 +48,11 @@ def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[St
     """Run a policy on an arm with signals as the emergency stop; 0 when it went through, 1 when it did not.
 
     A run that ended early did not go through, nor did one that braked on its way, because no state came, say. Prints a
-    line a second; `on_step` gets every step too. ArmError before the first motion on wrong settings.
+    line a second; `on_step` gets every step too. InputError before the first motion on wrong settings.
     """
     steps = _steps(settings.steps, policy, arm)
+    if settings.log:
+        check_output(settings.log)
     history: list[Step] = []
     button = EmergencyStop()
     dry = " (dry run: nothing is sent)" if settings.dry_run else ""

@@ -17,19 +17,14 @@ class EmergencyStop:
     """A button that any thread or signal may press, once and for all; the first reason stays."""
 
     def __init__(self):
-        self._event = threading.Event()
+        # No Event: its lock is not for signal handlers, which may interrupt whoever holds it.
+        self.is_pressed = False
         self.reason = ""
-
-    @property
-    def is_pressed(self) -> bool:
-        """Whether it was pressed."""
-        return self._event.is_set()
 
     def press(self, reason: str = "emergency stop") -> None:
         """Ask for a smooth stop; returns at once."""
-        # No lock: signal handlers press too, and may interrupt whoever would hold it.
         self.reason = self.reason or reason
-        self._event.set()
+        self.is_pressed = True
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:

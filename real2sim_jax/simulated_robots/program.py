@@ -76,7 +76,7 @@ def start_state(text: str, objects: int) -> StartState:
     """Return the start of x,y,z,azimuth_deg,elevation_deg with objects of middling size; ArmError otherwise."""
     x, y, z, azimuth, elevation = start_pose(text)
     sizes = np.full(objects, OBJECT_HEIGHT_M), np.full(objects, OBJECT_RADIUS_M)
-    return StartState(np.array([x, y, z]), np.float64(azimuth), np.float64(elevation), *sizes)
+    return StartState(np.array([x, y, z]), np.array(azimuth), np.array(elevation), *sizes)
 
 
 def default_limits(robot: str) -> Limits:

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.core.storage import check_output, replacing
 from real2sim_jax.simulated_robots.looks import ArmLooks, pose_of, solid_of
 from real2sim_jax.simulated_robots.panda import JOINTS, LINKS
 from real2sim_jax.viewers.canvas import Canvas, Viewpoint, placed
@@ -45,9 +45,10 @@ class Recorder:
 
 
 def check_video_path(path: Path) -> None:
-    """UserError unless the path ends in .mp4 or .gif."""
+    """UserError unless the path ends in .mp4 or .gif, InputError or OSError where no file can be written."""
     if path.suffix not in (".mp4", ".gif"):
         raise UserError(f"--video {path}: expected a file that ends in .mp4 or .gif")
+    check_output(path)
 
 
 def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:

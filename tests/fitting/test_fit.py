@@ -71,9 +71,9 @@ def test_nothing_to_fit():
 SEVERAL_DEVICES = """
 import sys
 import jax, numpy as np
-from real2sim_jax.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.fitting.fit import fit_tracks
-from real2sim_jax.perception.synthetic import synthetic_tracks
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 from tests.fitting.test_fit import SHORT
 assert jax.device_count() == 4
 boxes = synthetic_tracks(ACTIONS["pick_up"], 1, seed=11)[0][0]

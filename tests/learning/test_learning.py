@@ -220,7 +220,7 @@ def test_wandb_gets_the_numbers_that_tensorboard_gets(tmp_path, monkeypatch):
         record = Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "run":
-            told = {item.key: json.loads(item.value_json) for item in record.run.config.update}
+            told |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
         if record.WhichOneof("record_type") == "history":
             rows.append({item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item})
     assert told["ppo"]["envs"] == 8

@@ -115,7 +115,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from real2sim_jax.locks import locked
+from real2sim_jax.data.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(100)

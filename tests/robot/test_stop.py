@@ -2,11 +2,14 @@
 
 import json
 import random
+import signal
 import socket
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from real2sim_jax.robot.franka.joints import JointArm
 from real2sim_jax.robot.franka.kinematics import HOME_RAD, Chain, TaskFrame
 from real2sim_jax.robot.interface import Arm, ArmStopped, Command, DryArm, RecordedArm, SimulatedArm
 from real2sim_jax.robot.limits import JointLimits, Limits
+from real2sim_jax.robot.safety import EmergencyStop
 from real2sim_jax.robot.udp.arm import LOOPBACK, UdpArm
 from real2sim_jax.robot.udp.example_robot import datagram
 from real2sim_jax.simulated_robots.world import GripperArm, PandaArm
@@ -194,6 +198,70 @@ def test_nothing_but_stops_follows_a_stop_on_the_wire(quick_switches):
         race(lambda ear=ear: (ear.arm, lambda: 0), seed)
         kinds = ear.kinds()
         assert "command" not in kinds[kinds.index("stop") :] and kinds.count("stop") >= 3, seed
+
+
+@contextmanager
+def stopped_by_alarm(arm, delay_s):
+    """A signal whose handler stops the arm, twice, in the middle of whatever this thread does then."""
+    landed = []
+
+    def stop(number, frame):
+        arm.stop()
+        arm.stop()
+        landed.append(frame.f_code.co_name)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, delay_s)
+    try:
+        yield landed
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
+def test_a_signal_handler_stops_the_arm_in_the_middle_of_a_command():
+    places = set()
+    for seed in range(300):
+        ear = Ear()
+        with stopped_by_alarm(ear.arm, random.Random(seed).uniform(1e-5, 2e-3)) as landed, pytest.raises(ArmStopped):
+            while True:
+                ear.arm.send(FORWARD)
+                ear.kinds()
+        kinds = ear.kinds()
+        assert "command" not in kinds[kinds.index("stop") :], seed
+        places |= set(landed)
+    assert places & {"send", "_move", "_say"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
+def test_a_signal_handler_stops_an_arm_that_is_being_stopped():
+    for seed in range(300):
+        arm, button = simulated()[0], EmergencyStop()
+        with stopped_by_alarm(arm, random.Random(seed).uniform(1e-5, 3e-4)) as landed:
+            while not landed:
+                arm.stop()
+                button.press()
+
+
+def test_a_stop_out_of_turn_has_the_last_word_over_the_command_that_hung():
+    class Hanging(SimulatedArm):
+        calls: ClassVar[list[str]] = []
+
+        def _move(self, command):
+            time.sleep(0.3)
+            self.calls.append("command")
+
+        def _halt(self):
+            self.calls.append("halt")
+
+    arm = Hanging((0.0, 0.0, 0.3), 0.0, 0.0, DT)
+    thread = threading.Thread(target=arm.send, args=(FORWARD,))
+    thread.start()
+    time.sleep(0.05)
+    arm.stop()
+    thread.join()
+    assert arm.calls == ["halt", "command", "halt"]
 
 
 def pushing(limits=None, act=lambda *state: PUSH):

@@ -205,7 +205,7 @@ def test_warp_says_what_it_needs(monkeypatch):
     monkeypatch.setattr("jax.default_backend", lambda: "tpu")
     with pytest.raises(UserError, match="'warp' needs an NVIDIA GPU, not a tpu: use 'mjx'"):
         make_physics("warp", 1)
-    monkeypatch.setattr("real2sim_jax.simulation.physics.interface.find_spec", lambda name: None)
+    monkeypatch.setattr("real2sim_jax.simulation.physics.backends.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'real2sim-jax\[warp\]'"):
         make_physics("warp", 1)
 

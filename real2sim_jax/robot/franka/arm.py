@@ -109,7 +109,7 @@ class FrankaArm(Arm):
 
     def _follow(self, tracker: Any) -> None:
         due = self._robot.state.time.to_sec()
-        while not (self._stopped.is_set() and not self.tracker.dq.any()):
+        while not (self.is_stopped and not self.tracker.dq.any()):
             tracker.set_target(*self._next_target())
             self._measure()
             due += PERIOD_S
@@ -124,12 +124,12 @@ class FrankaArm(Arm):
         time.sleep(0.2)
 
     def _next_target(self) -> tuple[np.ndarray, np.ndarray]:
-        if not self._there.is_set() and not self._stopped.is_set():
+        if not self._there.is_set() and not self.is_stopped:
             if np.abs(self.tracker.q - self._first).max() < THERE_RAD:
                 self._begin()
             return self.tracker.go(self._first, APPROACH_SHARE)
         is_late = time.monotonic() - self._command_time > self.limits.command_timeout_s
-        if self._stopped.is_set() or is_late:
+        if self.is_stopped or is_late:
             return self.tracker.brake()
         command = self._command
         linear, angular = self.frame.turned(command.linear), self.frame.turned(command.angular)
@@ -156,7 +156,8 @@ class FrankaArm(Arm):
         """Open and close as commanded: a grasp when the fingers shall close, a move when they shall open."""
         asked = HAND_WIDTH_M
         try:
-            while not self._stopped.wait(0.05):
+            while not self.is_stopped:
+                time.sleep(0.05)
                 self._width = float(gripper.width)
                 width = min(2.0 * self._command.opening, HAND_WIDTH_M)
                 if abs(width - asked) > GRASP_STEP_M:

@@ -5,17 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import isfinite
 
 import numpy as np
 
-from real2sim_jax.core.observation import EPISODE_S, POLICY_FIELDS, forced_opening
+from real2sim_jax.core.observation import POLICY_FIELDS, command, forced_opening, observation
 from real2sim_jax.core.policy import Policy, check_blind
 from real2sim_jax.robot.interface import Arm, ArmState, ArmStopped, Command
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.motion import Limiter
 from real2sim_jax.robot.safety import EmergencyStop, StateGuard, Watchdog
-from real2sim_jax.robot.scalar import Forward, command, floats, rotvec
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,6 @@ class Controller:
         """
         check_blind(policy)
         self.policy = policy
-        self.forward = Forward(policy)
         self.limits = limits or Limits()
         self.limiter = Limiter(self.limits, policy.dt)
         self.guard = StateGuard(self.limits, policy.dt)
@@ -80,18 +77,18 @@ class Controller:
         if fault or state is None:
             return self.brake(state, fault)
         start = time.perf_counter()
-        position, wxyz = floats(state.position), floats(state.wxyz)
+        opening = np.asarray(state.opening)
+        obs = observation(np.asarray(state.time), np.asarray(state.position), np.asarray(state.wxyz), opening)
         # Damaged weights can overflow; the limits turn what comes of it into a stop.
         with np.errstate(all="ignore"):
-            linear, angular, opening = command(self.forward.act(state.time, position, wxyz, state.opening))
+            linear, angular, wanted_opening = command(self.policy.act(obs))
         policy_s = time.perf_counter() - start
         if self.real_time and policy_s > self.limits.policy_timeout_s:
             return self.brake(state, f"the policy took {1000 * policy_s:.0f} ms")
-        opening = forced_opening(self.policy.action, state.time, opening, self.policy.dt)
-        wanted = Command(linear, angular, opening, self.limits.grip_force_n)
-        if not (isfinite(sum(linear)) and isfinite(sum(angular)) and isfinite(opening)):
+        opening_m = forced_opening(self.policy.action, state.time, float(wanted_opening), self.policy.dt)
+        wanted = Command(linear, angular, opening_m, self.limits.grip_force_n)
+        if not np.isfinite([*linear, *angular, opening_m]).all():
             return self.brake(state, "a policy output that is not finite")
-        obs = np.array([state.time / EPISODE_S, *position, *rotvec(wxyz), state.opening])
         return Step(state, obs, wanted, self.limiter.limit(state, wanted), "", policy_s)
 
     def brake(self, state: ArmState | None, reason: str) -> Step:
@@ -190,5 +187,4 @@ class _Loop:
 
 
 def _same(a: Command, b: Command) -> bool:
-    pairs = zip((*a.linear, *a.angular, a.opening), (*b.linear, *b.angular, b.opening), strict=True)
-    return all(abs(x - y) < 1e-9 for x, y in pairs)
+    return np.allclose([*a.linear, *a.angular, a.opening], [*b.linear, *b.angular, b.opening], rtol=0.0, atol=1e-9)

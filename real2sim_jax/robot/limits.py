@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.robot.interface import ArmState
-from real2sim_jax.robot.scalar import Vector, floats
 
 # The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.
 PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M, PALM_BACK_M = 0.0315, 0.102, -0.0816, -0.1736
@@ -16,6 +16,8 @@ GRIPPER_RECTANGLES = (
     (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M),
     (FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M),
 )
+_HALF_X_M, _HALF_Y_M, _ALONG_M = np.array(GRIPPER_RECTANGLES).T
+UP = np.array([0.0, 0.0, 1.0])
 _SIGNS = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)])
 GRIPPER_CORNERS = np.concatenate([np.column_stack([_SIGNS * (x, y), np.full(4, z)]) for x, y, z in GRIPPER_RECTANGLES])
 
@@ -97,27 +99,18 @@ class Limits:
         return min(self.angular_rad_s2, 0.5 * self.angular_rad_s3 * dt) * dt
 
 
-def lowest_point(wxyz: np.ndarray) -> float:
-    """Return the height in m of the lowest point of the open gripper over its frame's origin, for orientation (4,)."""
-    return lowest_along(up_in_gripper(wxyz))
+def lowest_point(wxyz: np.ndarray) -> np.ndarray:
+    """Return the heights (...,) m of the lowest point of the open gripper over its frame, for orientations (..., 4)."""
+    return lowest_along(rotate(conjugate(wxyz), UP))
 
 
-def up_in_gripper(wxyz: Vector) -> tuple[float, float, float]:
-    """Return the world's up (3,) in the axes of a gripper of orientation (4,)."""
-    w, x, y, z = floats(wxyz)
-    return 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
-
-
-def lowest_along(up: tuple[float, float, float]) -> float:
-    """Return the height in m of the lowest point of the open gripper, for the world's up (3,) in its axes."""
-    a, b, c = abs(up[0]), abs(up[1]), up[2]
-    return min(c * z - a * x - b * y for x, y, z in GRIPPER_RECTANGLES)
+def lowest_along(up: np.ndarray) -> np.ndarray:
+    """Return the heights (...,) m of the lowest point of the open gripper, for the world's up (..., 3) in its axes."""
+    return np.min(up[..., 2:] * _ALONG_M - np.abs(up[..., :1]) * _HALF_X_M - np.abs(up[..., 1:2]) * _HALF_Y_M, axis=-1)
 
 
 def is_usable(state: ArmState) -> bool:
     """Whether a measured state is finite and its orientation a unit quaternion to 1 %."""
-    numbers = (state.time, *floats(state.position), *floats(state.wxyz), state.opening)
+    numbers = np.array([state.time, *state.position, *state.wxyz, state.opening], float)
     # Comparisons with NaN are false; a squared norm outside 0.98..1.02 is a norm off by 1 %.
-    if not all(-1e6 < number < 1e6 for number in numbers):
-        return False
-    return 0.98 < sum(part * part for part in numbers[4:8]) < 1.02
+    return bool((np.abs(numbers) < 1e6).all() and 0.98 < numbers[4:8] @ numbers[4:8] < 1.02)

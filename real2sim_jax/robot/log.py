@@ -9,7 +9,6 @@ import numpy as np
 from real2sim_jax.core.observation import POLICY_FIELDS
 from real2sim_jax.core.storage import replacing
 from real2sim_jax.robot.controller import Step
-from real2sim_jax.robot.scalar import floats
 
 _TWIST = tuple(f"{kind}_{axis}" for kind in ("linear", "angular") for axis in "xyz")
 WANTED_FIELDS = (*(f"wanted_{name}" for name in _TWIST), "wanted_opening")
@@ -35,7 +34,7 @@ def _write_csv(path: Path, history: Sequence[Step]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIELDS, "fault"])
         for step in history:
-            numbers = [*floats(step.observation), *_state(step), *_wanted(step), *_sent(step)]
+            numbers = [*step.observation, *_state(step), *_wanted(step), *_sent(step)]
             writer.writerow([*numbers, step.policy_s, int(step.was_limited), step.fault])
 
 
@@ -57,15 +56,15 @@ def _state(step: Step) -> list[float]:
     state = step.state
     if state is None:
         return [np.nan] * len(STATE_FIELDS)
-    return [float(state.time), *floats(state.position), *floats(state.wxyz), float(state.opening)]
+    return [float(state.time), *state.position, *state.wxyz, float(state.opening)]
 
 
 def _wanted(step: Step) -> list[float]:
     wanted = step.wanted
     if wanted is None:
         return [np.nan] * len(WANTED_FIELDS)
-    return [*floats(wanted.linear), *floats(wanted.angular), float(wanted.opening)]
+    return [*wanted.linear, *wanted.angular, float(wanted.opening)]
 
 
 def _sent(step: Step) -> list[float]:
-    return [*floats(step.command.linear), *floats(step.command.angular), float(step.command.opening)]
+    return [*step.command.linear, *step.command.angular, float(step.command.opening)]

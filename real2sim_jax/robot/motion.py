@@ -1,34 +1,33 @@
 """The limiter: every command passes through it, and each leaves room to brake before the next limit.
 
 A command is only sent when the arm could brake from it, within its accelerations, without leaving the workspace or
-touching the table; otherwise the arm brakes now, which the command before has left room for. Written in plain
-floats: on vectors of three they are several times faster than arrays.
+touching the table; otherwise the arm brakes now, which the command before has left room for.
 """
 
-from dataclasses import dataclass
-from math import cos, isfinite, nan, sin, sqrt
+from math import isfinite, nan
+from typing import NamedTuple
 
 import numpy as np
 
+from real2sim_jax.core.rotations import conjugate, rotate, wxyz_from_rotvec
 from real2sim_jax.robot.interface import ArmState, Command
-from real2sim_jax.robot.limits import Limits, is_usable, lowest_along, up_in_gripper
-from real2sim_jax.robot.scalar import Vector, floats, unrotated
+from real2sim_jax.robot.limits import UP, Limits, is_usable, lowest_along
 
 TOLERANCE = 1e-9
-ZERO = (0.0, 0.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Twist:
-    """A motion of the gripper frame: linear (3,) m/s and angular (3,) rad/s, along and about world axes."""
+class Twist(NamedTuple):
+    """A motion of the gripper frame along and about world axes."""
 
-    linear: Vector = ZERO
-    angular: Vector = ZERO
+    linear: np.ndarray = np.zeros(3)
+    """(3,) m/s."""
+    angular: np.ndarray = np.zeros(3)
+    """(3,) rad/s."""
 
     @property
     def at_rest(self) -> bool:
         """Whether nothing moves."""
-        return not any(self.linear) and not any(self.angular)
+        return not np.any(self)
 
 
 class Limiter:
@@ -48,15 +47,13 @@ class Limiter:
         Outside the workspace or under the clearance, motion that leads further out is cut and motion back is let
         through.
         """
-        linear, angular = floats(wanted.linear), floats(wanted.angular)
-        if not is_usable(state) or not all(map(isfinite, (*linear, *angular, wanted.opening))):
+        if not is_usable(state) or not np.isfinite([*wanted.linear, *wanted.angular, wanted.opening]).all():
             return self.brake(state)
-        linear = shortened(linear, self.limits.linear_m_s)
-        angular = shortened(angular, self.limits.angular_rad_s)
+        linear = shortened(np.asarray(wanted.linear, float), self.limits.linear_m_s)
+        angular = shortened(np.asarray(wanted.angular, float), self.limits.angular_rad_s)
         path = _Path(state, self.limits, self.dt, self._drops)
-        slid = path.slid(Twist(linear, angular))
-        next_twist = self._towards(slid)
-        if not (path.is_cleared and next_twist == slid) and not path.is_free(next_twist):
+        next_twist = self._towards(path.slid(Twist(linear, angular)))
+        if not path.is_free(next_twist):
             next_twist = self._towards(Twist())
         self.last, self.opening = next_twist, min(max(float(wanted.opening), 0.0), self.limits.opening_m)
         return self._command(self.opening, wanted.force)
@@ -72,14 +69,10 @@ class Limiter:
 
     def _command(self, opening: float, force: float) -> Command:
         force = min(max(force, 0.0), self.limits.grip_force_n) if isfinite(force) else self.limits.grip_force_n
-        return Command(np.array(self.last.linear), np.array(self.last.angular), float(opening), force)
+        return Command(*self.last, float(opening), force)
 
     def _towards(self, wanted: Twist) -> Twist:
-        linear_drop, angular_drop = self._drops
-        return Twist(
-            _towards(self.last.linear, wanted.linear, linear_drop),
-            _towards(self.last.angular, wanted.angular, angular_drop),
-        )
+        return Twist(*(_towards(*pair) for pair in zip(self.last, wanted, self._drops, strict=True)))
 
 
 class _Path:
@@ -87,107 +80,65 @@ class _Path:
 
     def __init__(self, state: ArmState, limits: Limits, dt: float, drops: tuple[float, float]):
         self.limits, self.dt, self.drops = limits, dt, drops
-        self.position = floats(state.position)
-        self.wxyz = floats(state.wxyz)
-        self.up = up_in_gripper(self.wxyz)
-        self.lowest = lowest_along(self.up)
+        self.position = np.asarray(state.position, float)
+        self.to_gripper = conjugate(np.asarray(state.wxyz, float))
         # An axis that is outside already may stay where it is.
-        self.low = [min(a, b) for a, b in zip(limits.workspace_low_m, self.position, strict=True)]
-        self.high = [max(a, b) for a, b in zip(limits.workspace_high_m, self.position, strict=True)]
-        self.floor = min(limits.table_clearance_m, self.position[2] + self.lowest)
-        self.is_cleared = False
-        """Whether what `slid` returned is known to be free."""
+        self.low = np.minimum(limits.workspace_low_m, self.position)
+        self.high = np.maximum(limits.workspace_high_m, self.position)
+        lowest = self.position[2] + lowest_along(rotate(self.to_gripper, UP))
+        self.floor = min(limits.table_clearance_m, float(lowest))
 
     def slid(self, twist: Twist) -> Twist:
         """Return the twist without what leads out of the workspace or into the table."""
-        seconds = _stretches(norm(twist.linear), self.drops[0], self.dt)[-1]
-        linear = [
-            min(max(v, (low - p) / seconds), (high - p) / seconds)
-            for v, p, low, high in zip(twist.linear, self.position, self.low, self.high, strict=True)
-        ]
+        seconds = self._straight(twist.linear)[-1]
+        linear = np.clip(twist.linear, (self.low - self.position) / seconds, (self.high - self.position) / seconds)
         angular, needed = twist.angular, self._needed_climb(linear, twist.angular)
         if linear[2] < needed and needed > 0.0:
             # The rotation would push the gripper into the table: leave it out rather than climb unasked.
-            angular, needed = ZERO, self._needed_climb(linear, ZERO)
-        self.is_cleared = linear[2] >= needed
+            angular = np.zeros(3)
+            needed = self._needed_climb(linear, angular)
         linear[2] = max(linear[2], min(needed, 0.0))
         return Twist(linear, angular)
 
     def is_free(self, twist: Twist) -> bool:
         """Whether the twist and the braking after it stay inside the workspace and above the table."""
-        seconds = _stretches(norm(twist.linear), self.drops[0], self.dt)[-1]
-        for v, p, low, high in zip(twist.linear, self.position, self.low, self.high, strict=True):
-            if not low - TOLERANCE <= p + v * seconds <= high + TOLERANCE:
-                return False
-        return all(
-            self.position[2] + twist.linear[2] * straight + lowest >= self.floor - TOLERANCE
-            for straight, lowest in self._samples(twist.linear, twist.angular)
-        )
+        end = self.position + twist.linear * self._straight(twist.linear)[-1]
+        inside = (self.low - TOLERANCE <= end) & (end <= self.high + TOLERANCE)
+        return bool(inside.all() and twist.linear[2] >= self._needed_climb(*twist) - TOLERANCE)
 
-    def _needed_climb(self, linear: Vector, angular: Vector) -> float:
-        """Smallest vertical speed in m/s at which the gripper keeps above the table all the way to rest."""
-        samples = self._samples(linear, angular)
-        return max((self.floor - self.position[2] - lowest) / straight for straight, lowest in samples)
-
-    def _samples(self, linear: Vector, angular: Vector) -> list[tuple[float, float]]:
-        """Twice a period until rest: how far the linear motion has gone (in s) and the gripper's lowest point."""
-        straight = _stretches(norm(linear), self.drops[0], self.dt)
-        speed = norm(angular)
-        if speed == 0.0:
-            return [(part, self.lowest) for part in straight]
-        turned = _stretches(speed, self.drops[1], self.dt)
+    def _needed_climb(self, linear: np.ndarray, angular: np.ndarray) -> float:
+        """Smallest vertical speed in m/s at which the gripper keeps above the table, twice a period until rest."""
+        straight, turned = self._straight(linear), _stretches(_norm(angular), self.drops[1], self.dt)
         count = max(len(straight), len(turned))
-        axis = self._axis_in_gripper(angular, speed)
-        ends = straight + straight[-1:] * (count - len(straight)), turned + turned[-1:] * (count - len(turned))
-        return [(a, lowest_along(_turned(self.up, axis, -speed * b))) for a, b in zip(*ends, strict=True)]
+        straight, turned = (np.pad(part, (0, count - len(part)), "edge") for part in (straight, turned))
+        up = rotate(conjugate(wxyz_from_rotvec(turned[:, None] * angular)), UP)
+        return float(np.max((self.floor - self.position[2] - lowest_along(rotate(self.to_gripper, up))) / straight))
 
-    def _axis_in_gripper(self, angular: Vector, speed: float) -> Vector:
-        x, y, z = unrotated(self.wxyz, angular)
-        return x / speed, y / speed, z / speed
-
-
-def norm(vector: Vector) -> float:
-    """Euclidean length of a vector (3,)."""
-    x, y, z = vector
-    return sqrt(x * x + y * y + z * z)
+    def _straight(self, linear: np.ndarray) -> np.ndarray:
+        return _stretches(_norm(linear), self.drops[0], self.dt)
 
 
-def shortened(vector: Vector, longest: float) -> Vector:
+def shortened(vector: np.ndarray, longest: float) -> np.ndarray:
     """Return the vector (3,), shortened to a length without turning it."""
-    largest = max(map(abs, vector))
-    if largest == 0.0:
-        return vector
     # Scaled by the largest component first: squares of huge but finite numbers overflow.
-    unit = [part / largest for part in vector]
-    length = norm(unit)
-    return vector if largest * length <= longest else [part * (longest / length) for part in unit]
+    largest = max(np.abs(vector).max(), 1e-300)
+    unit = vector / largest
+    length = _norm(unit)
+    return vector if length <= longest / largest else unit * (longest / length)
 
 
-def _towards(last: Vector, wanted: Vector, drop: float) -> Vector:
+def _norm(vector: np.ndarray) -> float:
+    return float(np.sqrt(vector @ vector))
+
+
+def _towards(last: np.ndarray, wanted: np.ndarray, drop: float) -> np.ndarray:
     """Go from one velocity straight towards another, by at most `drop`."""
-    change = [b - a for a, b in zip(last, wanted, strict=True)]
-    length = norm(change)
-    if length <= drop:
-        return wanted
-    return [a + drop / length * c for a, c in zip(last, change, strict=True)]
+    change = wanted - last
+    length = _norm(change)
+    return wanted if length <= drop else last + drop / length * change
 
 
-def _stretches(speed: float, drop: float, dt: float) -> list[float]:
+def _stretches(speed: float, drop: float, dt: float) -> np.ndarray:
     """How far, in s of the first speed, an arm gets in each half period while it brakes by `drop` a period."""
-    share, lost, total, ends = 1.0, drop / speed if speed > 0.0 else 1.0, 0.0, []
-    while share > 0.0:
-        ends += [total + 0.5 * share * dt, total + share * dt]
-        total, share = ends[-1], share - lost
-    return ends
-
-
-def _turned(vector: Vector, axis: Vector, angle: float) -> tuple[float, float, float]:
-    """Rotate a vector (3,) about a unit axis (3,) by an angle in rad (Rodrigues)."""
-    c, s = cos(angle), sin(angle)
-    (x, y, z), (a, b, d) = vector, axis
-    along = (1.0 - c) * (a * x + b * y + d * z)
-    return (
-        c * x + s * (b * z - d * y) + along * a,
-        c * y + s * (d * x - a * z) + along * b,
-        c * z + s * (a * y - b * x) + along * d,
-    )
+    shares = np.repeat(np.maximum(1.0 - np.arange(max(1, np.ceil(speed / drop))) * drop / max(speed, drop), 0.0), 2)
+    return np.cumsum(0.5 * dt * shares)

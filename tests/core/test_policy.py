@@ -11,14 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.core import observation as observation_module
 from real2sim_jax.core.observation import FEATURE_SIZE, LAYOUTS, feature_size, features, observation
 from real2sim_jax.core.policy import MAX_BYTES, PolicyError, load_policy, save_policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, wxyz_from_azimuth_elevation
-from real2sim_jax.robot import scalar
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import SimulatedArm
-from real2sim_jax.robot.scalar import Forward
 from tests.policies import random_policy
 
 
@@ -284,8 +281,6 @@ def test_an_observation_that_is_not_finite_has_no_action(policy, place, number):
         action = np.asarray(policy.act(obs, xp))
         assert np.isnan(action[1]).all() and action.dtype == np.float32
         np.testing.assert_allclose(action[[0, 2]], whole[[0, 2]], atol=1e-6)
-    state = [float(obs[1, 0]), obs[1, 1:4], np.array([1.0, 0.0, 0.0, obs[1, 4] + obs[1, 5] + obs[1, 6]]), obs[1, 7]]
-    assert np.isnan(Forward(policy).act(*state)).all()
 
 
 @pytest.mark.parametrize("provenance", [5, "text", [1, 2], None])
@@ -297,19 +292,3 @@ def test_a_provenance_that_is_no_table_is_refused(policy_file, provenance):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PolicyError, match="found none"):
         load_policy(tmp_path / "absent.npz")
-
-
-def test_the_forward_pass_in_plain_floats_is_the_same(policy):
-    rng = np.random.default_rng(1)
-    forward = Forward(policy)
-    for time in rng.uniform(0, 10, 200):
-        wxyz, position = rng.normal(size=4), rng.normal(0, 0.2, 3)
-        wxyz, opening = wxyz / np.linalg.norm(wxyz), rng.uniform(0, 0.075)
-        obs = observation(np.array(time), position, wxyz, np.array(opening))
-        np.testing.assert_allclose(forward.act(time, position, wxyz, opening), policy.act(obs), atol=1e-5)
-
-
-def test_a_command_in_plain_floats_is_the_same():
-    for action in np.random.default_rng(2).uniform(-1, 1, (20, 7)):
-        for ours, theirs in zip(scalar.command(action), observation_module.command(action), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-12)

@@ -14,7 +14,7 @@ from real2sim_jax.robot.interface import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
 from real2sim_jax.robot.motion import Limiter, Twist
 from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
-from tests.policies import random_policy
+from tests.policies import scripted_policy
 
 DT = 1.0 / 12.0
 LIMITS = Limits(linear_m_s=0.25, angular_rad_s=1.5, linear_m_s2=1.5, angular_rad_s2=8.0, linear_m_s3=50.0)
@@ -31,9 +31,7 @@ states = st.builds(
 
 def controller_with(action, limits=LIMITS):
     """A controller whose policy puts out what `action` returns."""
-    controller = Controller(random_policy(), limits)
-    controller.forward = SimpleNamespace(act=lambda *state: action())
-    return controller
+    return Controller(scripted_policy(lambda obs: action()), limits)
 
 
 def within_bounds(before, sent, after, limits, dt=DT):

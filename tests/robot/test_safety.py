@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, DryArm, SimulatedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.safety import EmergencyStop
-from tests.policies import random_policy
+from tests.policies import random_policy, scripted_policy
 
 DT = 1.0 / 12.0
 PUSH = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.3, 1.0])
@@ -22,9 +21,7 @@ LIMITS = Limits(linear_m_s2=1.0)
 
 
 def pushing(action=lambda: PUSH, limits=LIMITS):
-    controller = Controller(random_policy(), limits)
-    controller.forward = SimpleNamespace(act=lambda *state: action())
-    return controller
+    return Controller(scripted_policy(lambda obs: action()), limits)
 
 
 def arm_at_start():

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +26,7 @@ from real2sim_jax.robot.udp.arm import LOOPBACK, UdpArm
 from real2sim_jax.robot.udp.example_robot import datagram
 from real2sim_jax.simulated_robots.world import GripperArm, PandaArm
 from real2sim_jax.simulation.types import StartState
-from tests.policies import random_policy
+from tests.policies import scripted_policy
 
 DT = 1.0 / 12.0
 FORWARD = Command(np.array([0.1, 0.0, 0.0]), np.zeros(3), 0.05)
@@ -264,10 +263,8 @@ def test_a_stop_out_of_turn_has_the_last_word_over_the_command_that_hung():
     assert arm.calls == ["halt", "command", "halt"]
 
 
-def pushing(limits=None, act=lambda *state: PUSH):
-    controller = Controller(random_policy(), limits or Limits(linear_m_s2=1.0))
-    controller.forward = SimpleNamespace(act=act)  # type: ignore[assignment]
-    return controller
+def pushing(limits=None, act=lambda obs: PUSH):
+    return Controller(scripted_policy(act), limits or Limits(linear_m_s2=1.0))
 
 
 @pytest.mark.long
@@ -298,7 +295,7 @@ def test_a_run_ends_where_another_thread_stops_the_arm(quick_switches):
 def test_after_the_watchdog_has_stopped_the_arm_nothing_is_sent(hang_at):
     calls = []
 
-    def act(*state):
+    def act(obs):
         calls.append(1)
         time.sleep(0.5 if len(calls) == hang_at else 0.0)
         return PUSH

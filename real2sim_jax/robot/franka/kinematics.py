@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from real2sim_jax.core.rotations import matrix_from_wxyz, multiply, wxyz_from_rotvec
-from real2sim_jax.robot.scalar import rotvec
+from real2sim_jax.core.rotations import matrix_from_wxyz, multiply, rotvec_from_wxyz, wxyz_from_rotvec
 
 # Modified Denavit-Hartenberg parameters of Panda and FR3 (Franka Control Interface documentation), m and rad.
 A_M = (0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088)
@@ -126,7 +125,7 @@ def wxyz_from_matrix(matrix: np.ndarray) -> np.ndarray:
 
 def rotation_between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the rotation vector (3,) in rad that turns one orientation matrix (3, 3) into another, base axes."""
-    return np.array(rotvec(wxyz_from_matrix(end @ start.T)))
+    return rotvec_from_wxyz(wxyz_from_matrix(end @ start.T))
 
 
 def rotation_by(vector: np.ndarray) -> np.ndarray:

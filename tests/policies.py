@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from real2sim_jax.core.observation import ACTION_SIZE, CONTROL_HZ, FEATURE_SIZE
+from real2sim_jax.core.clock import CONTROL_HZ
+from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
@@ -44,7 +45,7 @@ def scripted_policy(act):
     """A policy that does what `act(observation)` returns."""
 
     class Scripted(Policy):
-        def act(self, obs, xp=np):
+        def act(self, obs):
             return act(obs)
 
     return Scripted(**vars(random_policy()))

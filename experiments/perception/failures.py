@@ -15,12 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.perception.drift import unstabilise
 from real2sim_jax.perception.prompts import read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
-from real2sim_jax.perception.video import RATE_HZ, Video
+from real2sim_jax.perception.video import Video
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import coloured
@@ -139,7 +140,7 @@ TRIALS = {
 
 def segmented(scene: Scene, prompts: Sequence[str] = ()) -> np.ndarray | str:
     """Labels (T, H, W) of `auto` as the camera saw them, or why there are none."""
-    video = Video(scene.frames, 1.0 / RATE_HZ, (WIDTH, HEIGHT))
+    video = Video(scene.frames, 1.0 / CONTROL_HZ, (WIDTH, HEIGHT))
     try:
         found = segmenter_named("auto")(video, read_hints(prompts).prompts, lambda share, text: None)
     except UserError as error:

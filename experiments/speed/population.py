@@ -19,6 +19,7 @@ from brax.envs.base import State
 from flax import struct
 
 from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.data.artefacts import write_json
 from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import NetworkConfig
@@ -26,7 +27,6 @@ from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.learning.train import TrainConfig, make_ppo
 from real2sim_jax.learning.training_benchmark import synthetic_env
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.simulation.env import EPISODE_STEPS
 from real2sim_jax.stages.console import Console
 
 ACTION = action_named("pick_up")

@@ -17,7 +17,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.core.observation import CONTROL_HZ, EPISODE_S
+from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_S
 from real2sim_jax.core.policy import Policy, load_policy
 from real2sim_jax.data.artefacts import versions, write_json
 from real2sim_jax.jax_settings import use_cores

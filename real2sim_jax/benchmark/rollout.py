@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from real2sim_jax.benchmark.success import Success, judge
+from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.observation import CONTROL_HZ
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.data.types import Array
-from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.types import StartState, Trajectory
 
 Arrays = dict[str, Any]
@@ -44,7 +44,7 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
 
 def _episode(env: ManipulationEnv, policy: Policy, start: StartState) -> tuple[Trajectory, Success, Array]:
     def step(state: Any, _: None) -> tuple[Any, Any]:
-        after = env.step(state, policy.act(state.obs["policy"], jnp))
+        after = env.step(state, policy.act(state.obs["policy"]))
         return after, (after.pipeline_state, after.reward)
 
     first = env.reset_from(start)

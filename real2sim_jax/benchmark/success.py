@@ -60,11 +60,11 @@ def judge(action: Action, trajectory: Trajectory) -> Success:
 def _hand(action: Action, trajectory: Trajectory) -> tuple[Array, Array]:
     if action.hand_azimuth_deg is None:
         return jnp.asarray(True), jnp.asarray(True)
-    azimuth, elevation = azimuth_elevation_from_wxyz(trajectory.gripper_wxyz[:-1], jnp)
+    azimuth, elevation = azimuth_elevation_from_wxyz(trajectory.gripper_wxyz[:-1])
     x = trajectory.object_position[:, MOVED, 0]
     moving = jnp.abs(x[1:] - x[:-1]) > MOVING_SPEED * trajectory.dt
     flat = jnp.abs(elevation) < jnp.deg2rad(HAND_ELEVATION_DEG)
-    error = wrap(azimuth - jnp.deg2rad(action.hand_azimuth_deg), jnp)
+    error = wrap(azimuth - jnp.deg2rad(action.hand_azimuth_deg))
     limit = jnp.deg2rad(HAND_AZIMUTH_DEG)
     all_flat = jnp.all(~moving | flat)
     # The published rule compares the signed error: it accepts -180..90 deg instead of -90..90.
@@ -95,7 +95,7 @@ def _beside(action: Action, trajectory: Trajectory) -> tuple[Array, Array]:
     def placed(offset: Array) -> Array:
         bearing = jnp.arctan2(offset[1], offset[0])
         allowed = jnp.deg2rad(jnp.asarray(action.bearings_deg))
-        within = jnp.abs(wrap(bearing - allowed, jnp)) < jnp.deg2rad(BEARING_TOLERANCE_DEG)
+        within = jnp.abs(wrap(bearing - allowed)) < jnp.deg2rad(BEARING_TOLERANCE_DEG)
         return low & (jnp.linalg.norm(offset) < PLACE_DISTANCE) & jnp.any(within)
 
     # The published rule looks from the anchor's place at the start, the frame's origin, and only at x and y.

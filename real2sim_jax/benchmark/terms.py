@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.data.types import Array, Demonstration
 from real2sim_jax.simulation.reward import ObservedScene, RewardConfig, RewardTarget, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import Trajectory

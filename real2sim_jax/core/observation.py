@@ -1,23 +1,20 @@
 """What the policy sees and what its output means: the one layout that simulator, benchmark and robot share."""
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from real2sim_jax.core.arrays import namespace
+from real2sim_jax.core.clock import ACTING_S, EPISODE_S
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import matrix_from_wxyz, rotvec_from_wxyz, wxyz_from_rotvec
 
 Array = Any
 
-EPISODE_S = 10.0
-"""Length of an episode, s; observed time is a fraction of it."""
-CONTROL_HZ = 12.0
-MAX_OPENING_M = 0.075
-"""Largest distance of one finger's inner face from the middle, m."""
 MAX_LINEAR_M_S = 0.3
 MAX_ANGULAR_RAD_S = np.pi
 ACTION_SIZE = 7
-FORCED_AFTER_S = 7.0
+FORCED_AFTER_S = ACTING_S[1]
 """From then on the fingers are forced open (closed where the action ends holding), in training and on the robot."""
 HOLDING_ACTIONS = ("pick_up",)
 """Actions that end with the object held."""
@@ -38,25 +35,27 @@ OBJECT_FIELDS = ("object_x", "object_y", "object_z", "object_axis_x", "object_ax
 LAYOUTS = (POLICY_FIELDS, POLICY_FIELDS + OBJECT_FIELDS)
 
 
-def observation(time: Array, position: Array, wxyz: Array, opening: Array, xp: ModuleType = np) -> Array:
+def observation(time: Array, position: Array, wxyz: Array, opening: Array) -> Array:
     """Return the policy's observation (..., 8).
 
     time (...,) s since the start; position (..., 3) m of the gripper frame in the task frame (world axes, origin on
     the table where the demonstration's origin is); wxyz (..., 4); opening (...,) m of one finger from the middle.
     """
+    xp = namespace(time, position, wxyz, opening)
     head = (time / EPISODE_S)[..., None]
-    return xp.concatenate([head, position, rotvec_from_wxyz(wxyz, xp), opening[..., None]], axis=-1)
+    return xp.concatenate([head, position, rotvec_from_wxyz(wxyz), opening[..., None]], axis=-1)
 
 
-def features(obs: Array, xp: ModuleType = np) -> Array:
+def features(obs: Array) -> Array:
     """Return what the network reads of observations (..., len(layout)): (..., feature_size(layout)).
 
     Rotation vectors jump at half a turn, so the network gets two axes of the rotation matrix instead; time comes
     with three sines and cosines so that a change of behaviour within a second can be expressed. The object comes where
     it is and as the gripper sees it.
     """
+    xp = namespace(obs)
     time, position, rotvec, opening = obs[..., :1], obs[..., 1:4], obs[..., 4:7], obs[..., 7:8]
-    matrix = matrix_from_wxyz(wxyz_from_rotvec(rotvec, xp), xp)
+    matrix = matrix_from_wxyz(wxyz_from_rotvec(rotvec))
     waves = [f(k * np.pi * time) for k in (1, 2, 4) for f in (xp.sin, xp.cos)]
     fingers_axis, approach_axis = matrix[..., :, 1], matrix[..., :, 2]
     scaled = [2.0 * time - 1.0, *waves, 5.0 * position, fingers_axis, approach_axis, 20.0 * opening - 0.75]

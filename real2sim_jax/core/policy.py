@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from real2sim_jax.core.arrays import namespace
 from real2sim_jax.core.errors import InputError
 from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
 from real2sim_jax.core.reference import Reference
@@ -57,21 +57,23 @@ class Policy:
         """Whether it observes the moved object too, which simulators know and robots do not."""
         return self.layout != POLICY_FIELDS
 
-    def act(self, obs: Array, xp: ModuleType = np) -> Array:
+    def act(self, obs: Array) -> Array:
         """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)).
 
         An observation with a number that is not finite has no action: all seven are NaN, which whoever is to apply
         them refuses.
         """
+        xp = namespace(obs)
         known = xp.isfinite(obs).all(axis=-1, keepdims=True)
-        return xp.where(known, self._act(xp.where(known, obs, 0.0), xp), xp.nan)
+        return xp.where(known, self._act(xp.where(known, obs, 0.0)), xp.nan)
 
-    def _act(self, obs: Array, xp: ModuleType) -> Array:
-        x = (features(obs, xp) - self.mean) / self.std
+    def _act(self, obs: Array) -> Array:
+        xp = namespace(obs)
+        x = (features(obs) - self.mean) / self.std
         for weight, bias in self.layers[:-1]:
             x = xp.tanh(x @ weight + bias)
         weight, bias = self.layers[-1]
-        return xp.tanh(x @ weight + bias + self.guide.bias(obs, xp))
+        return xp.tanh(x @ weight + bias + self.guide.bias(obs))
 
 
 def check_blind(policy: Policy) -> None:

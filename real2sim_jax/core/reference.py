@@ -5,11 +5,9 @@ and grip, and learning has to add what the demonstration does not show: how to g
 """
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from real2sim_jax.core.arrays import namespace
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz, wxyz_from_rotvec
 
@@ -34,24 +32,27 @@ class Reference:
     gains: Array
     """(2,) 1/s: how fast errors of position and orientation are to be taken back; 0 feeds forward only."""
 
-    def bias(self, obs: Array, xp: ModuleType = np) -> Array:
+    def bias(self, obs: Array) -> Array:
         """Return what is added to the network's output (..., 7) before the tanh, for observations (..., 8)."""
-        row = self.row(obs, xp)
+        xp = namespace(obs)
+        row = self.row(obs)
         linear = xp.take(self.velocity, row, axis=0) + self.gains[0] * (
             xp.take(self.position, row, axis=0) - obs[..., 1:4]
         )
-        turn = multiply(xp.take(self.wxyz, row, axis=0), conjugate(wxyz_from_rotvec(obs[..., 4:7], xp), xp), xp)
-        angular = self.gains[1] * rotvec_from_wxyz(turn, xp)
-        parts = [_unsquashed(linear / MAX_LINEAR_M_S, xp), _unsquashed(angular / MAX_ANGULAR_RAD_S, xp)]
+        turn = multiply(xp.take(self.wxyz, row, axis=0), conjugate(wxyz_from_rotvec(obs[..., 4:7])))
+        angular = self.gains[1] * rotvec_from_wxyz(turn)
+        parts = [_unsquashed(linear / MAX_LINEAR_M_S), _unsquashed(angular / MAX_ANGULAR_RAD_S)]
         return xp.concatenate([*parts, xp.take(self.grip, row)[..., None]], axis=-1)
 
-    def row(self, obs: Array, xp: ModuleType = np) -> Array:
+    def row(self, obs: Array) -> Array:
         """Return the table's row (...,) for the observed time (obs[..., 0] in units of EPISODE_S)."""
+        xp = namespace(obs)
         last = self.grip.shape[0] - 1
         return xp.clip(xp.round(obs[..., 0] * last).astype("int32"), 0, last)
 
 
-def _unsquashed(share: Array, xp: ModuleType) -> Array:
+def _unsquashed(share: Array) -> Array:
     """Limit vectors (..., 3) to SATURATION in length, keeping their direction, and invert the tanh."""
+    xp = namespace(share)
     length = xp.sqrt(xp.sum(share * share, axis=-1, keepdims=True) + 1e-12)
     return xp.arctanh(share * xp.minimum(1.0, SATURATION / length))

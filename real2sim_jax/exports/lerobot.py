@@ -13,8 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.observation import CONTROL_HZ, MAX_OPENING_M
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz
 from real2sim_jax.data.artefacts import plain, replacing, versions, write_json, write_text
 from real2sim_jax.data.types import HAND, MOVED, Demonstration

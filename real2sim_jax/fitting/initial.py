@@ -12,10 +12,9 @@ from flax import struct
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, Camera
 from real2sim_jax.fitting.parameters import ContactConstraints, Parameters
 from real2sim_jax.geometry.cameras import back_project_to_depth, back_project_to_height, look_at_camera
+from real2sim_jax.geometry.cuboids import HAND_HALF_EXTENTS_M
 
 TYPICAL_DISTANCE_M = 0.8
-HAND_M = (0.04, 0.04, 0.2)
-"""Half extents of the hand."""
 GAP = 0.02
 TYPICAL_HAND_ELEVATION = 0.35
 STEEP_HAND_ELEVATION = 1.0
@@ -76,7 +75,7 @@ def initial_guess(observed: BoxTrack, rules: ContactConstraints, start: Hypothes
     return Parameters(
         distance=jnp.asarray(TYPICAL_DISTANCE_M),
         elevation=start.elevation,
-        half_extents=jnp.stack([jnp.asarray(HAND_M) / TYPICAL_DISTANCE_M, half, anchor_half]),
+        half_extents=jnp.stack([jnp.asarray(HAND_HALF_EXTENTS_M) / TYPICAL_DISTANCE_M, half, anchor_half]),
         moved_xy=centre[:, :2],
         moved_lift=lift,
         moved_yaw=still,

@@ -211,7 +211,7 @@ def _turns(p: Parameters, rules: ContactConstraints) -> Array:
 
 
 def _off_anchor(track: CuboidTrack, s: Scales) -> Array:
-    apart = rotate(conjugate(track.wxyz[:, ANCHOR], jnp), track.position[:, MOVED] - track.position[:, ANCHOR], jnp)
+    apart = rotate(conjugate(track.wxyz[:, ANCHOR]), track.position[:, MOVED] - track.position[:, ANCHOR])
     beyond = jnp.maximum(jnp.abs(apart[:, :2]) - s.supporting_fraction * track.half_extents[ANCHOR, :2], 0.0)
     return jnp.sum((beyond / s.contact_m) ** 2, axis=-1)
 

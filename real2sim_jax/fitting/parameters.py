@@ -189,7 +189,7 @@ def decode(
     moved_position, moved_wxyz = _moved(p, half, rules, on_anchor)
     touching = observed.touching[:, None]
     hand_position = jnp.where(touching, moved_position, p.hand_position)
-    hand_wxyz = wxyz_from_azimuth_elevation(p.hand_azimuth, p.hand_elevation, jnp)
+    hand_wxyz = wxyz_from_azimuth_elevation(p.hand_azimuth, p.hand_elevation)
     frames = p.hand_position.shape[0]
     position = [hand_position, moved_position, jnp.broadcast_to(anchor_position, (frames, 3))]
     wxyz = [hand_wxyz, moved_wxyz, jnp.broadcast_to(anchor_wxyz, (frames, 4))]
@@ -205,8 +205,8 @@ def shown_position(track: CuboidTrack, reach: Array) -> Array:
 
     The tip is at the object's centre by convention, where nobody sees it.
     """
-    axis = rotate(track.wxyz[:, HAND], jnp.asarray([0.0, 0.0, 1.0]), jnp)
-    inside = jnp.abs(rotate(conjugate(track.wxyz[:, MOVED], jnp), axis, jnp))
+    axis = rotate(track.wxyz[:, HAND], jnp.asarray([0.0, 0.0, 1.0]))
+    inside = jnp.abs(rotate(conjugate(track.wxyz[:, MOVED]), axis))
     to_surface = jnp.min(track.half_extents[MOVED] / jnp.maximum(inside, 0.05), axis=-1)
     back = jnp.where(track.touching, reach * to_surface, 0.0)[:, None] * axis
     return jnp.asarray(track.position).at[:, HAND].add(-back)
@@ -214,8 +214,8 @@ def shown_position(track: CuboidTrack, reach: Array) -> Array:
 
 def _moved(p: Parameters, half: Array, rules: ContactConstraints, on_anchor: Array) -> tuple[Array, Array]:
     tilt = jnp.where(rules.airborne[:, None], p.moved_tilt, 0.0)
-    tilt_wxyz = wxyz_from_rotvec(jnp.concatenate([tilt, jnp.zeros_like(tilt[:, :1])], axis=-1), jnp)
-    wxyz = multiply(_upright(p.moved_yaw), tilt_wxyz, jnp)
+    tilt_wxyz = wxyz_from_rotvec(jnp.concatenate([tilt, jnp.zeros_like(tilt[:, :1])], axis=-1))
+    wxyz = multiply(_upright(p.moved_yaw), tilt_wxyz)
     support = jnp.where(rules.released & on_anchor, 2.0 * half[ANCHOR, 2], 0.0)
     bottom = jnp.where(rules.airborne, p.moved_lift, support)
     height = bottom + vertical_half_extent(half[MOVED], wxyz)

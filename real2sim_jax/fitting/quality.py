@@ -3,11 +3,12 @@
 import jax
 import numpy as np
 
-from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, rotate
+from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.fitting.losses import penetration_depth, without_hidden
 from real2sim_jax.fitting.parameters import shown_position
 from real2sim_jax.fitting.prepare import BODIES, padded_length
+from real2sim_jax.geometry.cuboids import vertical_half_extent
 from real2sim_jax.perception.boxes import box_iou
 from real2sim_jax.rendering.boxes import hard_boxes
 
@@ -129,14 +130,10 @@ def support_gap(track: CuboidTrack, anchored: bool) -> np.ndarray:
     That is the anchor's top where the object's centre is over the anchor's footprint, and the table elsewhere.
     """
     half, position, wxyz = (np.asarray(value, float) for value in (track.half_extents, track.position, track.wxyz))
-    bottom = position[:, MOVED, 2] - _half_height(half[MOVED], wxyz[:, MOVED])
+    bottom = position[:, MOVED, 2] - vertical_half_extent(half[MOVED], wxyz[:, MOVED])
     if not anchored:
         return bottom
     apart = rotate(conjugate(wxyz[:, ANCHOR]), position[:, MOVED] - position[:, ANCHOR])
     over = np.all(np.abs(apart[:, :2]) <= half[ANCHOR, :2], axis=-1)
-    top = position[:, ANCHOR, 2] + _half_height(half[ANCHOR], wxyz[:, ANCHOR])
+    top = position[:, ANCHOR, 2] + vertical_half_extent(half[ANCHOR], wxyz[:, ANCHOR])
     return bottom - np.where(over, top, 0.0)
-
-
-def _half_height(half_extents: np.ndarray, wxyz: np.ndarray) -> np.ndarray:
-    return np.abs(matrix_from_wxyz(wxyz)[:, 2]) @ half_extents

@@ -18,14 +18,12 @@ from real2sim_jax.core.rotations import (
 )
 from real2sim_jax.data.artefacts import checked, read_columns, write_csv
 from real2sim_jax.data.types import ANCHOR, FAR_M, HAND, MOVED, CuboidTrack
-from real2sim_jax.geometry.cameras import look_at_camera
+from real2sim_jax.geometry.cameras import IMAGE_SIZE_PX, look_at_camera
+from real2sim_jax.geometry.cuboids import HAND_HALF_EXTENTS_M
 
 AXES = ("x", "y", "z")
 CAMERA_COLUMNS = ("cdis", "cazi", "cele")
 PUBLISHED_AZIMUTH_RANGE_RAD = np.pi / 4.0
-HAND_RADIUS_M, HAND_HALF_LENGTH_M = 0.04, 0.2
-"""The published hand: a forearm of radius 4 cm and length 40 cm; the columns do not hold it."""
-IMAGE_SIZE_PX = (427.0, 240.0)
 
 
 def column_names(objects: int) -> list[str]:
@@ -67,7 +65,7 @@ def read_states(path: str | Path, *, dt: float = 1.0 / 12.0, published_camera: b
     bodies = _bodies_in_file(objects)
     frames = len(columns["touch"])
     half_extents = np.empty((objects + 1, 3), np.float32)
-    half_extents[HAND] = (HAND_RADIUS_M, HAND_RADIUS_M, HAND_HALF_LENGTH_M)
+    half_extents[HAND] = HAND_HALF_EXTENTS_M
     position, wxyz = np.empty((frames, objects + 1, 3)), np.empty((frames, objects + 1, 4))
     for number, body in enumerate(bodies):
         half_extents[body] = 0.5 * _vectors(columns, f"o{number}sz", AXES).mean(axis=0)

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.core.actions import ACTIONS_BY_CLASS, Action, action_named
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.text import whole_number
 from real2sim_jax.data.artefacts import read_csv, read_json
 from real2sim_jax.data.limits import check_box, check_rate, check_size
 from real2sim_jax.data.types import BoxTrack
+from real2sim_jax.geometry.cameras import IMAGE_SIZE_PX
 from real2sim_jax.perception.boxes import FrameBoxes, assemble_boxes
 from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase
 
-DEFAULT_SIZE_PX = (427, 240)
-DEFAULT_DT = 1.0 / 12.0
 LABELS = {"object hand": 0, "hand": 0, "object 0": 1, "object 1": 2}
 """Something-Else's label -> body axis: its object 0 is the one that the hand moves."""
 
@@ -44,7 +44,7 @@ def read_tracks(
     action: str | None = None,
     *,
     use_phases: bool = True,
-    dt: float = DEFAULT_DT,
+    dt: float = 1.0 / CONTROL_HZ,
 ) -> tuple[dict[str, tuple[Action, BoxTrack]], dict[str, str]]:
     """Read the box tracks of videos, and say which could not be used and why.
 
@@ -79,7 +79,7 @@ def read_tracks(
     return tracks, skipped
 
 
-def track_from_frames(frames: Any, note: VideoNotes, dt: float = DEFAULT_DT) -> BoxTrack:
+def track_from_frames(frames: Any, note: VideoNotes, dt: float = 1.0 / CONTROL_HZ) -> BoxTrack:
     """Turn one video's annotated frames into a BoxTrack; UserError says why it cannot be used."""
     dt = note.dt or dt
     check_rate(1.0 / dt if dt > 0 else float("nan"))
@@ -264,7 +264,7 @@ def _size_of(frames: Sequence[FrameBoxes]) -> tuple[int, int]:
     """No image size is published: the usual one, unless a box reaches beyond it, by 1e9 px at most."""
     boxes = np.array([box for frame in frames for _, box in frame if np.isfinite(box).all()]).reshape(-1, 4)
     reach = np.ceil(boxes[:, 2:].max(axis=0, initial=0.0)).clip(max=1e9).astype(int)
-    return max(DEFAULT_SIZE_PX[0], int(reach[0])), max(DEFAULT_SIZE_PX[1], int(reach[1]))
+    return max(IMAGE_SIZE_PX[0], int(reach[0])), max(IMAGE_SIZE_PX[1], int(reach[1]))
 
 
 def _some(names: Mapping[str, Any]) -> str:

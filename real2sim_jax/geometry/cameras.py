@@ -8,6 +8,8 @@ import numpy as np
 
 from real2sim_jax.data.types import Array, Camera
 
+IMAGE_SIZE_PX = (427, 240)
+"""Of the published annotations."""
 NEAR_M = 0.05
 """Points nearer than this plane are projected as if they lay on it, m."""
 FOCAL_PER_WIDTH = 1.0 / (2.0 * np.tan(np.pi / 6.0))

@@ -7,6 +7,8 @@ import numpy as np
 from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, rotate
 from real2sim_jax.data.types import HAND, Array
 
+HAND_HALF_EXTENTS_M = (0.04, 0.04, 0.2)
+"""Of the published hand, a forearm of radius 4 cm and length 40 cm."""
 CORNER_SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
 """(8, 3): which end of each axis a corner is at; corners 2 k and 2 k + 1 share an edge along the cuboid's z."""
 EDGES = np.array([(i, j) for i in range(8) for j in range(i + 1, 8) if bin(i ^ j).count("1") == 1])
@@ -17,7 +19,7 @@ def corners(half_extents: Array, position: Array, wxyz: Array) -> Array:
     """Return the corners (..., 8, 3) m of cuboids with half extents and centres (..., 3) m, orientation (..., 4)."""
     local = jnp.asarray(CORNER_SIGNS) * half_extents[..., None, :]
     # Sums written out: XLA:CPU turns products with 3x3 matrices into slow calls instead of fusing them.
-    matrix = matrix_from_wxyz(wxyz, jnp)[..., None, :, :]
+    matrix = matrix_from_wxyz(wxyz)[..., None, :, :]
     turned = sum(matrix[..., :, i] * local[..., None, i] for i in range(3))
     return turned + position[..., None, :]
 
@@ -27,7 +29,7 @@ def body_centres(half_extents: Array, position: Array, wxyz: Array) -> Array:
 
     half_extents, position (..., B, 3) m and wxyz (..., B, 4) as in `types.CuboidTrack`, broadcast against each other.
     """
-    axis = rotate(wxyz[..., HAND, :], jnp.asarray([0.0, 0.0, 1.0], position.dtype), jnp)
+    axis = rotate(wxyz[..., HAND, :], jnp.asarray([0.0, 0.0, 1.0], position.dtype))
     shift = half_extents[..., HAND, 2:] * axis
     is_hand = jnp.arange(position.shape[-2])[:, None] == HAND
     return position - jnp.where(is_hand, shift[..., None, :], 0.0)
@@ -35,8 +37,7 @@ def body_centres(half_extents: Array, position: Array, wxyz: Array) -> Array:
 
 def vertical_half_extent(half_extents: Array, wxyz: Array) -> Array:
     """Return how far cuboids reach above and below their centres, (...) m."""
-    upward = matrix_from_wxyz(wxyz, jnp)[..., 2, :]
-    return jnp.sum(jnp.abs(upward) * half_extents, axis=-1)
+    return (abs(matrix_from_wxyz(wxyz)[..., 2, :]) * half_extents).sum(axis=-1)
 
 
 def signed_distance(point: Array, half_extents: Array, position: Array, wxyz: Array) -> Array:
@@ -44,7 +45,7 @@ def signed_distance(point: Array, half_extents: Array, position: Array, wxyz: Ar
 
     Source: the exact distance to a box, q = |p| - h: |max(q, 0)| + min(max(q), 0).
     """
-    q = jnp.abs(rotate(conjugate(wxyz, jnp), point - position, jnp)) - half_extents
+    q = jnp.abs(rotate(conjugate(wxyz), point - position)) - half_extents
     outside = jnp.maximum(q, 0.0)
     squared = jnp.sum(outside * outside, axis=-1)
     inside = squared < 1e-12
@@ -61,7 +62,7 @@ def penetration(
     bound. Source: Gottschalk et al., "OBBTree", SIGGRAPH 1996.
     """
     # (3, 3, ...): component, axis. Barriers keep XLA from copying these sums into every user of them.
-    axes_a, axes_b = (jnp.moveaxis(matrix_from_wxyz(wxyz, jnp), (-2, -1), (0, 1)) for wxyz in (wxyz_a, wxyz_b))
+    axes_a, axes_b = (jnp.moveaxis(matrix_from_wxyz(wxyz), (-2, -1), (0, 1)) for wxyz in (wxyz_a, wxyz_b))
     cosines = jnp.abs(jnp.sum(axes_a[:, :, None] * axes_b[:, None], axis=0))
     cosines, axes_a, axes_b = jax.lax.optimization_barrier((cosines, axes_a, axes_b))
     apart = jnp.moveaxis(position_a - position_b, -1, 0)[:, None]

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.observation import CONTROL_HZ, FORCED_AFTER_S, MAX_OPENING_M
+from real2sim_jax.core.clock import CONTROL_HZ
+from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.observation import FORCED_AFTER_S
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.core.settings import Checked, Metres, Range, Seconds, Weight

@@ -17,7 +17,8 @@ from brax.training.networks import MLP
 from flax import linen, struct
 from jax import Array
 
-from real2sim_jax.core.observation import ACTION_SIZE, CONTROL_HZ, feature_size, features
+from real2sim_jax.core.clock import CONTROL_HZ
+from real2sim_jax.core.observation import ACTION_SIZE, feature_size, features
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.settings import Checked, Length, Range
@@ -105,8 +106,8 @@ class Networks:
 
     def actor_inputs(self, statistics: Statistics, obs: Array) -> ActorInputs:
         """Return what the actor reads of policy observations (..., len(layout))."""
-        seen = running_statistics.normalize(features(obs, jnp), statistics.actor)
-        return ActorInputs(seen, self.guide.bias(obs, jnp))
+        seen = running_statistics.normalize(features(obs), statistics.actor)
+        return ActorInputs(seen, self.guide.bias(obs))
 
     def actor(self, parameters: NetworkParameters, inputs: ActorInputs) -> Array:
         """Return the mean action (..., 7) before the tanh."""
@@ -127,7 +128,7 @@ class Networks:
         # Early episodes hardly vary; a floor on the scale keeps later, wider ones in range.
         update = running_statistics.update
         return Statistics(
-            actor=update(statistics.actor, features(policy, jnp), weights=weights, std_min_value=0.3),
+            actor=update(statistics.actor, features(policy), weights=weights, std_min_value=0.3),
             critic=update(statistics.critic, critic, weights=weights, std_min_value=0.1),
         )
 

@@ -19,6 +19,7 @@ from flax import struct
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Positive, Range, Share, Weight
 from real2sim_jax.learning.guides import GuideConfig
@@ -31,7 +32,7 @@ from real2sim_jax.learning.networks import (
     log_prob,
     sigma_of,
 )
-from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.simulation.env import ManipulationEnv
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.settings import Checked, Count, Seed
@@ -20,7 +21,7 @@ from real2sim_jax.learning.guides import reference_from
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
 from real2sim_jax.learning.run import Evaluate, RunFolder, WallClock
-from real2sim_jax.simulation.env import EPISODE_STEPS, EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.physics.backends import make_physics
 
 OPTIMISED = ("loss/policy", "loss/value", "loss/entropy")

@@ -13,11 +13,11 @@ from typing import Any
 import av
 import numpy as np
 
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.data.limits import LARGEST_SIDE_PX, RATES_HZ, check_rate
 
-RATE_HZ = 12.0
 LONG_SIDE_PX = 480
 MIN_SIDE_PX = 32
 MIN_FRAMES = 8
@@ -44,7 +44,7 @@ class Video:
     """px, width and height of the upright picture with square pixels."""
 
 
-def read_video(path: str | Path, rate_hz: float = RATE_HZ, long_side_px: int = LONG_SIDE_PX) -> Video:
+def read_video(path: str | Path, rate_hz: float = CONTROL_HZ, long_side_px: int = LONG_SIDE_PX) -> Video:
     """Read a video; UserError says in a line why it cannot be used.
 
     Frames are those nearest to the ticks of a clock of `rate_hz`, so variable rates come out constant.
@@ -119,7 +119,9 @@ def _decoded(path: Path, long_side_px: int) -> Iterator[Timed]:
                 _check_picture(path, stream, stream)
             times: list[float] = []
             for number, frame in enumerate(container.decode(stream)):
-                times.append(frame.time if frame.time is not None else number / float(stream.average_rate or RATE_HZ))
+                times.append(
+                    frame.time if frame.time is not None else number / float(stream.average_rate or CONTROL_HZ)
+                )
                 yield times[-1], *_upright(path, frame, stream, long_side_px)
             _check_end(path, container, stream, max(times, default=None))
             _check_times(path, times)
@@ -143,7 +145,7 @@ def _check_end(path: Path, container: Any, stream: Any, end: float | None) -> No
         length = float(stream.duration * stream.time_base)
     else:
         length = float(container.duration or 0) / av.time_base
-    shown = end - start + 1.0 / float(stream.average_rate or RATE_HZ)
+    shown = end - start + 1.0 / float(stream.average_rate or CONTROL_HZ)
     if shown < TRUNCATED_SHARE * length and length - shown > 0.5:
         raise UserError(f"{path}: truncated: its pictures end after {shown:.1f} of {length:.1f} s; copy it again")
 
@@ -153,7 +155,7 @@ def _check_times(path: Path, times: Sequence[float]) -> None:
     length = max(times) - min(times)
     try:
         # Those that come more often than any camera's are as many as the clock's ticks ask for.
-        check_rate(min(RATES_HZ[1], (len(times) - 1) / length) if length > 0 else RATE_HZ)
+        check_rate(min(RATES_HZ[1], (len(times) - 1) / length) if length > 0 else CONTROL_HZ)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

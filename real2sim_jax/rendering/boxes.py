@@ -62,7 +62,7 @@ def visible_points(half_extents: Array, position: Array, wxyz: Array, camera: Ca
 def edges_along_z(half_extents: Array, position: Array, wxyz: Array, camera: Camera) -> tuple[Array, Array]:
     """Return both ends of the four edges along each body's z, points (3, 4, B, T) in camera axes."""
     view = rotation_camera_world(camera)
-    matrix = jnp.transpose(matrix_from_wxyz(wxyz, jnp), (2, 3, 1, 0))
+    matrix = jnp.transpose(matrix_from_wxyz(wxyz), (2, 3, 1, 0))
     half_axes = jax.lax.optimization_barrier(matrix * half_extents.T[:, :, None])
     # The hand's position is its tip.
     is_hand = (jnp.arange(position.shape[1]) == HAND)[:, None]

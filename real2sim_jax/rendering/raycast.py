@@ -56,9 +56,9 @@ def entry_depth(eye: Array, rays: Array, half_extents: Array, position: Array, w
 
     The slab method: Kay and Kajiya, "Ray tracing complex scenes", SIGGRAPH 1986.
     """
-    inverse = conjugate(wxyz, jnp)
-    start = rotate(inverse, eye - position, jnp)
-    towards = rotate(jnp.broadcast_to(inverse, (*rays.shape[:-1], 4)), rays, jnp)
+    inverse = conjugate(wxyz)
+    start = rotate(inverse, eye - position)
+    towards = rotate(jnp.broadcast_to(inverse, (*rays.shape[:-1], 4)), rays)
     towards = jnp.where(jnp.abs(towards) < 1e-9, 1e-9, towards)
     ends = jnp.stack([(-half_extents - start) / towards, (half_extents - start) / towards])
     enter, leave = ends.min(axis=0).max(axis=-1), ends.max(axis=0).min(axis=-1)

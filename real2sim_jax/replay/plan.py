@@ -17,7 +17,7 @@ from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, multiply, rotate
 from real2sim_jax.core.settings import Checked, Metres, Range, Seconds
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
-from real2sim_jax.geometry.cuboids import CORNER_SIGNS
+from real2sim_jax.geometry.cuboids import CORNER_SIGNS, vertical_half_extent
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Way:
         anchor, half = self.position[frame, ANCHOR], self.half_extents[ANCHOR]
         inverse = conjugate(self.wxyz[frame, ANCHOR])
         inside = np.abs(rotate(inverse, self.position[frame, MOVED] - anchor)[:2]) < half[:2]
-        return anchor[2] + np.abs(matrix_from_wxyz(self.wxyz[frame, ANCHOR])[2]) @ half if inside.all() else 0.0
+        return anchor[2] + float(vertical_half_extent(half, self.wxyz[frame, ANCHOR])) if inside.all() else 0.0
 
 
 def make_plan(track: CuboidTrack, action: Action, config: ReplayConfig) -> Plan:

@@ -13,6 +13,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, multiply, rotate, rotvec_from_wxyz
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
 from real2sim_jax.evaluation.reconstruction import failures_of
+from real2sim_jax.geometry.cuboids import vertical_half_extent
 from real2sim_jax.replay.plan import Node, Plan, ReplayConfig, make_plan
 from real2sim_jax.replay.scene import OBJECTS, PAD_RANGE_M, build_replay_model
 
@@ -162,7 +163,7 @@ def _at_most(vector: np.ndarray, length: float) -> np.ndarray:
 
 
 def _above_table(position: np.ndarray, wxyz: np.ndarray, half: np.ndarray) -> np.ndarray:
-    lowest = position[2] - np.abs(matrix_from_wxyz(wxyz)[2]) @ half
+    lowest = position[2] - vertical_half_extent(half, wxyz)
     return position - np.array([0.0, 0.0, min(lowest, 0.0)])
 
 

@@ -8,8 +8,10 @@ from typing import Any, final
 
 import numpy as np
 
+from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.errors import InputError
-from real2sim_jax.core.observation import EPISODE_S, MAX_OPENING_M, POLICY_FIELDS
+from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.observation import POLICY_FIELDS
 from real2sim_jax.core.rotations import multiply, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 
 Array = Any

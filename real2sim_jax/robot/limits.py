@@ -4,17 +4,16 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, MAX_OPENING_M
+from real2sim_jax.core.gripper import FINGER_HALF_M, FINGER_TIP_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.robot.interface import ArmState
 
 # The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.
-PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M, PALM_BACK_M = 0.0315, 0.102, -0.0816, -0.1736
-FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M = 0.01, MAX_OPENING_M + 0.02, 0.0384
 GRIPPER_RECTANGLES = (
-    (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_BACK_M),
-    (PALM_HALF_X_M, PALM_HALF_Y_M, PALM_FRONT_M),
-    (FINGER_HALF_X_M, FINGER_OUTER_Y_M, FINGER_TIP_M),
+    (*PALM_HALF_M[:2], PALM_CENTRE_M - PALM_HALF_M[2]),
+    (*PALM_HALF_M[:2], PALM_CENTRE_M + PALM_HALF_M[2]),
+    (FINGER_HALF_M[0], MAX_OPENING_M + 2.0 * FINGER_HALF_M[1], FINGER_TIP_M),
 )
 _HALF_X_M, _HALF_Y_M, _ALONG_M = np.array(GRIPPER_RECTANGLES).T
 UP = np.array([0.0, 0.0, 1.0])

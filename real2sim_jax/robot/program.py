@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.core.observation import EPISODE_S
+from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.core.storage import check_output

@@ -8,7 +8,7 @@ import numpy as np
 
 from real2sim_jax.benchmark.success import Success, judge
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.observation import EPISODE_S
+from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.franka.joints import reach_at

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.franka.joints import TICKS
 from real2sim_jax.robot.franka.kinematics import Chain, TaskFrame, wxyz_from_matrix

@@ -10,14 +10,13 @@ from brax.envs.base import Env, State
 from flax import struct
 
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.observation import (
     ACTION_SIZE,
-    CONTROL_HZ,
-    EPISODE_S,
     FEATURE_SIZE,
     FORCED_AFTER_S,
     LAYOUTS,
-    MAX_OPENING_M,
     command,
     features,
     observation,
@@ -31,7 +30,6 @@ from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, del
 from real2sim_jax.simulation.reward import ObservedScene, RewardConfig, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import StartState
 
-EPISODE_STEPS = round(EPISODE_S * CONTROL_HZ)
 MAX_ELEVATION = np.deg2rad(85.0)
 MAX_SPEED, MAX_SPIN = 20.0, 400.0
 """m/s and rad/s; an object faster than this means that the simulation has diverged."""
@@ -151,14 +149,14 @@ class ManipulationEnv(Env):
         forced = episode.step >= round(FORCED_AFTER_S * CONTROL_HZ)
         opening = jnp.where(forced, 0.0 if self.action.ends_holding else MAX_OPENING_M, opening)
         # A free joint's angular velocity is in body axes.
-        body_rate = rotate(conjugate(physics.qpos[3:7], jnp), angular, jnp)
+        body_rate = rotate(conjugate(physics.qpos[3:7]), angular)
         qvel = physics.qvel.at[:6].set(jnp.concatenate([linear, body_rate]))
         ctrl = jnp.stack([opening, opening])
         return self.physics.step(physics.replace(qvel=qvel), ctrl, episode.draw.properties)
 
     def _allowed(self, physics: PhysicsState) -> Array:
         position, wxyz = physics.qpos[:3], physics.qpos[3:7]
-        _, elevation = azimuth_elevation_from_wxyz(wxyz, jnp)
+        _, elevation = azimuth_elevation_from_wxyz(wxyz)
         above = lowest_point(position, wxyz, _opening(physics)) > 0.0
         return above & (jnp.abs(elevation) < MAX_ELEVATION)
 
@@ -177,14 +175,14 @@ class ManipulationEnv(Env):
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ
         gripper, wxyz = physics.qpos[:3], physics.qpos[3:7]
-        exact = observation(time, gripper, wxyz, _opening(physics), jnp)
+        exact = observation(time, gripper, wxyz, _opening(physics))
         sizes = episode.draw.properties
         position, object_wxyz = self.object_poses(physics)
-        axes = matrix_from_wxyz(object_wxyz, jnp)[..., :, 2]
+        axes = matrix_from_wxyz(object_wxyz)[..., :, 2]
         seen = jnp.concatenate([exact, position[0], axes[0]]) if self.config.observe_object else exact
         policy = noisy(episode.draw, episode.step, seen, self.config.randomization)
         velocity = physics.qvel[8:].reshape(-1, 6)
-        held = rotate(conjugate(wxyz, jnp), position - gripper, jnp)
+        held = rotate(conjugate(wxyz), position - gripper)
         parts = [
             5.0 * position,
             5.0 * held,
@@ -195,7 +193,7 @@ class ManipulationEnv(Env):
         ]
         objects = jnp.concatenate(parts, axis=-1).ravel()
         extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
-        return {"policy": policy, "critic": jnp.concatenate([features(exact, jnp), extra, objects])}
+        return {"policy": policy, "critic": jnp.concatenate([features(exact), extra, objects])}
 
 
 def moved_offset(demos: Demonstration) -> np.ndarray:

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.core.settings import Checked, Metres, Range
 from real2sim_jax.data.types import Array
-from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import StartState
 
 Size = Annotated[float, Range(0.001, 1)]
@@ -82,12 +81,12 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
 
 def start_qpos(action: Action, start: StartState) -> Array:
     """Return the scene's qpos (16 or 23,) of a start."""
-    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation, jnp)
+    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation)
     upright = jnp.asarray([1.0, 0.0, 0.0, 0.0])
     standing = jnp.stack([jnp.zeros(()), jnp.zeros(()), start.heights[-1] / 2.0])
     parts = [start.gripper_position, wxyz, jnp.full(2, start_opening(action, start))]
     if action.has_anchor:
-        parts += [start.gripper_position, multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32), jnp)]
+        parts += [start.gripper_position, multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32))]
     return jnp.concatenate([*parts, standing, upright]).astype(jnp.float32)
 
 
@@ -98,25 +97,25 @@ def start_opening(action: Action, start: StartState) -> Array:
 
 def overlaps(action: Action, start: StartState) -> Array:
     """Whether the gripper, or what it holds, overlaps the table or the standing object at the start, () bool."""
-    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation, jnp)
+    wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation)
     opening = start_opening(action, start)
     hit = lowest_point(start.gripper_position, wxyz, opening) < 0.0
     half, radius = start.heights[-1] / 2.0, start.radii[-1]
-    points = start.gripper_position + rotate(wxyz, _gripper_points(opening), jnp)
+    points = start.gripper_position + rotate(wxyz, _gripper_points(opening))
     hit |= (_cylinder_distance(points - half * _UP, radius, half) < MARGIN).any()
     surface = half * _UP + _cylinder_points(radius, half)
-    local = rotate(conjugate(wxyz, jnp), surface - start.gripper_position, jnp)
+    local = rotate(conjugate(wxyz), surface - start.gripper_position)
     hit |= (_gripper_distance(local, opening) < MARGIN).any()
     if action.has_anchor:
-        turned = multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32), jnp)
-        held = start.gripper_position + rotate(turned, _cylinder_points(start.radii[0], start.heights[0] / 2), jnp)
+        turned = multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32))
+        held = start.gripper_position + rotate(turned, _cylinder_points(start.radii[0], start.heights[0] / 2))
         hit |= (held[:, 2] < 0.0).any() | (_cylinder_distance(held - half * _UP, radius, half) < MARGIN).any()
     return hit
 
 
 def lowest_point(position: Array, wxyz: Array, opening: Array) -> Array:
     """Height () m of the gripper's lowest corner; position (3,) m, wxyz (4,), opening () m."""
-    down = rotate(conjugate(wxyz, jnp), -_UP, jnp)
+    down = rotate(conjugate(wxyz), -_UP)
     depths = [down @ center + jnp.abs(down) @ half for center, half in _gripper_boxes(opening)]
     return position[2] - jnp.stack(depths).max()
 
@@ -126,14 +125,14 @@ _UP = np.array([0.0, 0.0, 1.0], np.float32)
 
 def _gripper_boxes(opening: Array) -> list[tuple[Array, np.ndarray]]:
     """Centres and half extents of palm and fingers in the gripper frame."""
-    side = opening + FINGER_HALF[1]
+    side = opening + FINGER_HALF_M[1]
     zero = jnp.zeros(())
     centers = [
-        jnp.asarray([0.0, 0.0, PALM_CENTER]),
-        jnp.stack([zero, side, zero + FINGER_CENTER]),
-        jnp.stack([zero, -side, zero + FINGER_CENTER]),
+        jnp.asarray([0.0, 0.0, PALM_CENTRE_M]),
+        jnp.stack([zero, side, zero + FINGER_CENTRE_M]),
+        jnp.stack([zero, -side, zero + FINGER_CENTRE_M]),
     ]
-    halves = [np.array(size, np.float32) for size in (PALM_HALF, FINGER_HALF, FINGER_HALF)]
+    halves = [np.array(size, np.float32) for size in (PALM_HALF_M, FINGER_HALF_M, FINGER_HALF_M)]
     return list(zip(centers, halves, strict=True))
 
 

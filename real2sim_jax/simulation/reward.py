@@ -106,10 +106,10 @@ def scene_of(
 
     heights, radii (O,) m.
     """
-    azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz, jnp)
+    azimuth, elevation = azimuth_elevation_from_wxyz(gripper_wxyz)
     return ObservedScene(
         object_bottom=position.at[:, 2].add(-heights / 2.0),
-        object_axis=matrix_from_wxyz(wxyz, jnp)[..., :, 2],
+        object_axis=matrix_from_wxyz(wxyz)[..., :, 2],
         object_half_height=heights / 2.0,
         gripper_position=gripper,
         azimuth=azimuth,
@@ -126,9 +126,9 @@ def reward_targets(demonstration: Demonstration) -> RewardTarget:
     half = jnp.broadcast_to(demonstration.half_extents[..., None, 1:, 2], position[..., 1:, 2].shape)
     bottom = position[..., 1:, :].at[..., 2].add(-half)
     wxyz = jnp.asarray(demonstration.wxyz)
-    azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :], jnp)
+    azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :])
     hand, grip = position[..., HAND, :], jnp.asarray(demonstration.grip)
-    axis = rotate(wxyz[..., 1:, :], jnp.asarray([0.0, 0.0, 1.0]), jnp)
+    axis = rotate(wxyz[..., 1:, :], jnp.asarray([0.0, 0.0, 1.0]))
     return RewardTarget(bottom, axis, half, hand, azimuth, elevation, grip)
 
 
@@ -138,7 +138,7 @@ def reward_terms(scene: ObservedScene, reference: RewardTarget, config: RewardCo
     object_error = jnp.sum((scene.object_bottom - reference.object_bottom) ** 2, axis=-1)
     higher = scene.object_half_height[0] - reference.object_half_height[0] if config.own_height else 0.0
     gripper_error = jnp.sum((scene.gripper_position - reference.gripper_position.at[2].add(higher)) ** 2)
-    azimuth_error = wrap(scene.azimuth - reference.azimuth, jnp)
+    azimuth_error = wrap(scene.azimuth - reference.azimuth)
     orientation_error = azimuth_error**2 + (scene.elevation - reference.elevation) ** 2
     rotation_error = jnp.arccos(jnp.minimum(jnp.abs(jnp.sum(reference.object_axis * scene.object_axis, axis=-1)), 1.0))
     gap_error = (scene.opening - (scene.gap_radius - config.gap_inset_m)) ** 2

@@ -2,7 +2,7 @@
 
 Gripper frame: approach along +z, fingers open along y; the origin lies between the fingers. The base is a free body
 so heavy that setting its velocity once per control step makes it a kinematic hand in every physics engine.
-Dimensions are those of the published simulator (arXiv 2011.06813).
+Its dimensions are in core/gripper.py.
 """
 
 from typing import Literal
@@ -10,17 +10,12 @@ from typing import Literal
 import mujoco
 import numpy as np
 
-from real2sim_jax.core.observation import CONTROL_HZ, MAX_OPENING_M
+from real2sim_jax.core.clock import CONTROL_HZ
+from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 
 Shape = Literal["cylinder", "prism"]
 
 SUBSTEPS = 4
-PALM_HALF = (0.0315, 0.102, 0.046)
-FINGER_HALF = (0.01, 0.01, 0.06)
-FINGER_TIP = 0.0384
-"""Distance from the frame origin to the fingers' ends along the approach axis, m."""
-FINGER_CENTER = FINGER_TIP - FINGER_HALF[2]
-PALM_CENTER = FINGER_TIP - 2 * FINGER_HALF[2] - PALM_HALF[2]
 OBJECT_MASS = 1.0
 PRISM_SIDES = 12
 BASE_MASS = 1000.0
@@ -56,7 +51,7 @@ def scene_xml(objects: int, shape: Shape = "cylinder") -> str:
     <body name="gripper" gravcomp="1">
       <freejoint name="gripper"/>
       <inertial pos="0 0 0" mass="{BASE_MASS}" diaginertia="{BASE_INERTIA} {BASE_INERTIA} {BASE_INERTIA}"/>
-      <geom name="palm" type="box" pos="0 0 {PALM_CENTER}" size="{_join(PALM_HALF)}" contype="0" conaffinity="0"/>
+      <geom name="palm" type="box" pos="0 0 {PALM_CENTRE_M}" size="{_join(PALM_HALF_M)}" contype="0" conaffinity="0"/>
       {_finger("left", +1)}
       {_finger("right", -1)}
     </body>
@@ -74,11 +69,11 @@ def build_model(objects: int, shape: Shape = "cylinder") -> mujoco.MjModel:
 
 
 def _finger(name: str, side: int) -> str:
-    center = side * FINGER_HALF[1]
+    center = side * FINGER_HALF_M[1]
     return f"""<body name="{name}" gravcomp="1">
         <joint name="{name}" type="slide" axis="0 {side} 0" range="0 {MAX_OPENING_M}" limited="true"
           armature="{FINGER_ARMATURE}"/>
-        <geom name="{name}" type="box" pos="0 {center} {FINGER_CENTER}" size="{_join(FINGER_HALF)}" mass="0.1"
+        <geom name="{name}" type="box" pos="0 {center} {FINGER_CENTRE_M}" size="{_join(FINGER_HALF_M)}" mass="0.1"
           contype="0" conaffinity="0"/>
       </body>"""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, read_json, save, write_json
 from real2sim_jax.data.types import MaskTrack
@@ -15,7 +16,7 @@ from real2sim_jax.perception.prompts import NO_HINTS, UserHints, check_told
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import Segmenter, segmenter_named
 from real2sim_jax.perception.things import Progress
-from real2sim_jax.perception.video import LONG_SIDE_PX, RATE_HZ, check_is_file, read_video
+from real2sim_jax.perception.video import LONG_SIDE_PX, check_is_file, read_video
 from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import save_mask_video
 
@@ -110,7 +111,7 @@ def _settings(videos: Videos) -> dict[str, Any]:
         "segmenter": videos.segmenter,
         "networks": networks,
         "prompts": videos.hints.prompts,
-        "rate_hz": RATE_HZ,
+        "rate_hz": CONTROL_HZ,
         "long_side_px": LONG_SIDE_PX,
     }
     # What is not used leaves no trace, so that masks of before these settings are still known.

@@ -93,11 +93,11 @@ def _frames(truth: CuboidTrack, textures: _Texture, width: int, height: int) -> 
     def body(half: Array, centre: Array, wxyz: Array, texture: _Texture) -> tuple[Array, Array]:
         depth = entry_depth(eye, rays, half, centre, wxyz)
         met = jnp.where(jnp.isfinite(depth), depth, 0.0)[..., None] * rays + eye - centre
-        turn = jnp.broadcast_to(conjugate(wxyz, jnp), (*met.shape[:-1], 4))
-        local = rotate(turn, met, jnp)
+        turn = jnp.broadcast_to(conjugate(wxyz), (*met.shape[:-1], 4))
+        local = rotate(turn, met)
         # The face that was met is the one of the largest coordinate, measured in half extents.
         face = jax.nn.one_hot(jnp.argmax(jnp.abs(local) / half, axis=-1), 3) * jnp.sign(local)
-        return depth, texture(local) * _brightness(face @ rotate(conjugate(wxyz, jnp), light, jnp))[..., None]
+        return depth, texture(local) * _brightness(face @ rotate(conjugate(wxyz), light))[..., None]
 
     def frame(pose: tuple[Array, Array]) -> Array:
         depths, colours = jax.vmap(body)(truth.half_extents, *pose, jax.tree.map(lambda leaf: leaf[:-1], textures))

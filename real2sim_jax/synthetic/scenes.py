@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.rotations import multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import MOVED, BoxTrack, CuboidTrack, MaskTrack
-from real2sim_jax.geometry.cameras import look_at_camera
+from real2sim_jax.geometry.cameras import IMAGE_SIZE_PX, look_at_camera
+from real2sim_jax.geometry.cuboids import HAND_HALF_EXTENTS_M
 from real2sim_jax.rendering.raycast import body_masks
 
-IMAGE_SIZE_PX = (427, 240)
-HAND_HALF_EXTENTS_M = (0.04, 0.04, 0.2)
-RATE_HZ = 12.0
 AWAY_M = 0.45
 """How far back along its own axis the hand waits: out of view in most scenes."""
 
@@ -125,7 +124,7 @@ def _scene(action: Action, random: np.random.Generator) -> CuboidTrack:
         touching=path.touching,
         acting=path.acting,
         valid=np.ones(frames, bool),
-        dt=np.float32(1.0 / RATE_HZ),  # type: ignore[arg-type]
+        dt=np.float32(1.0 / CONTROL_HZ),  # type: ignore[arg-type]
         camera=camera,
         quality={},
     )

@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.observation import MAX_OPENING_M
+from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.data.types import HAND, MOVED, Demonstration
-from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, Viewpoint, box, cylinder, placed
 from real2sim_jax.viewers.gif import save_gif
@@ -66,8 +65,8 @@ def plain_frames(trajectory: Trajectory) -> list[np.ndarray]:
 def solids_at(trajectory: Trajectory, step: int) -> list[Solid]:
     """Return gripper and objects in the task frame at a sample of an episode of numpy arrays."""
     opening = float(trajectory.opening[step])
-    sides = [(0.0, side * (opening + FINGER_HALF[1]), FINGER_CENTER) for side in (-1, 1)]
-    gripper = [box(PALM_HALF, (0.0, 0.0, PALM_CENTER), PALM), *(box(FINGER_HALF, side, FINGER) for side in sides)]
+    sides = [(0.0, side * (opening + FINGER_HALF_M[1]), FINGER_CENTRE_M) for side in (-1, 1)]
+    gripper = [box(PALM_HALF_M, (0.0, 0.0, PALM_CENTRE_M), PALM), *(box(FINGER_HALF_M, side, FINGER) for side in sides)]
     pose = np.asarray(trajectory.gripper_position[step]), np.asarray(trajectory.gripper_wxyz[step])
     objects = [
         placed(

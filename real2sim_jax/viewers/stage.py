@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import rotate
 from real2sim_jax.data.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.geometry.cuboids import body_centres
 from real2sim_jax.learning.demonstrations import DemonstrationConfig
-from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, PALM_CENTER, PALM_HALF
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.fit import COLOURS
 from real2sim_jax.viewers.rollout import FINGER, PALM
@@ -142,10 +142,12 @@ def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scen
 
 def _gripper(trajectory: Trajectory, rows: np.ndarray) -> list[Body]:
     position, wxyz = np.asarray(trajectory.gripper_position)[rows], np.asarray(trajectory.gripper_wxyz)[rows]
-    aside = np.asarray(trajectory.opening)[rows] + FINGER_HALF[1]
+    aside = np.asarray(trajectory.opening)[rows] + FINGER_HALF_M[1]
     zero = np.zeros_like(aside)
-    parts = [("palm", PALM_HALF, PALM, zero, PALM_CENTER)]
-    parts += [(f"finger{i}", FINGER_HALF, FINGER, side * aside, FINGER_CENTER) for i, side in enumerate((-1.0, 1.0))]
+    parts = [("palm", PALM_HALF_M, PALM, zero, PALM_CENTRE_M)]
+    parts += [
+        (f"finger{i}", FINGER_HALF_M, FINGER, side * aside, FINGER_CENTRE_M) for i, side in enumerate((-1.0, 1.0))
+    ]
     return [
         Body(name, "box", _full(half), colour, position + rotate(wxyz, np.stack([zero, y, zero + z], -1)), wxyz)
         for name, half, colour, y, z in parts

@@ -51,7 +51,7 @@ def test_policy_file_benchmark_and_training_agree(trained):
     obs[:, 0] = generator.integers(0, 120, 256) / 120
     obs[:, 7] = generator.uniform(0.0, 0.075, 256)
     policy = load_policy(trained[0] / "policy.npz")
-    np.testing.assert_allclose(jax.jit(lambda o: policy.act(o, jnp))(obs), policy.act(obs), atol=1e-5)
+    np.testing.assert_allclose(jax.jit(lambda o: policy.act(o))(obs), policy.act(obs), atol=1e-5)
     # What training would do greedily, with its own networks and statistics.
     exported, networks, state = fresh_policy(Probe())
     greedy = jnp.tanh(networks.actor(state.parameters, networks.actor_inputs(state.statistics, obs)))

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.core.gripper import FINGER_HALF_M, FINGER_TIP_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, Command, SimulatedArm, moved
 from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
 from real2sim_jax.robot.motion import Limiter, Twist
-from real2sim_jax.simulation.scene import FINGER_HALF, FINGER_TIP, PALM_CENTER, PALM_HALF
 from tests.policies import scripted_policy
 
 DT = 1.0 / 12.0
@@ -231,10 +231,12 @@ def test_the_lowest_point_is_the_lowest_corner(rotvec):
 
 def test_the_robot_knows_the_simulated_gripper():
     palm, fingers = GRIPPER_CORNERS[:8], GRIPPER_CORNERS[8:]
-    np.testing.assert_allclose(np.abs(palm[:, :2]), np.tile(PALM_HALF[:2], (8, 1)))
-    np.testing.assert_allclose(np.unique(palm[:, 2].round(9)), [PALM_CENTER - PALM_HALF[2], PALM_CENTER + PALM_HALF[2]])
-    outer = (FINGER_HALF[0], 0.075 + 2 * FINGER_HALF[1])
-    np.testing.assert_allclose(np.abs(fingers), np.tile([*outer, FINGER_TIP], (4, 1)))
+    np.testing.assert_allclose(np.abs(palm[:, :2]), np.tile(PALM_HALF_M[:2], (8, 1)))
+    np.testing.assert_allclose(
+        np.unique(palm[:, 2].round(9)), [PALM_CENTRE_M - PALM_HALF_M[2], PALM_CENTRE_M + PALM_HALF_M[2]]
+    )
+    outer = (FINGER_HALF_M[0], 0.075 + 2 * FINGER_HALF_M[1])
+    np.testing.assert_allclose(np.abs(fingers), np.tile([*outer, FINGER_TIP_M], (4, 1)))
 
 
 @pytest.mark.parametrize(

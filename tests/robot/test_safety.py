@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from real2sim_jax.core.observation import HOLDING_ACTIONS, MAX_OPENING_M, forced_opening
+from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.observation import HOLDING_ACTIONS, forced_opening
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, DryArm, SimulatedArm
 from real2sim_jax.robot.limits import Limits

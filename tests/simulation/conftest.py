@@ -2,7 +2,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from real2sim_jax.simulation.env import EPISODE_STEPS, ManipulationEnv
+from real2sim_jax.core.clock import EPISODE_STEPS
+from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics.backends import make_physics
 from tests.demos import PICK_UP, lifts
 

@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.observation import CONTROL_HZ
+from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.physics.batch import BatchPhysics
 from real2sim_jax.simulation.physics.interface import cylinder_inertia
-from real2sim_jax.simulation.scene import FINGER_CENTER, FINGER_HALF, SUBSTEPS, scene_xml
+from real2sim_jax.simulation.scene import SUBSTEPS, scene_xml
 from real2sim_jax.simulation.types import StartState
 from tests.demos import PICK_UP
 from tests.simulation.conftest import rollout, scripted_grasp
@@ -95,8 +96,8 @@ def test_fingers_at_full_speed_push_an_object_and_do_not_pass_through_it(env):
     actions = jnp.zeros((24, 7)).at[:, 0].set(1.0).at[:, 6].set(-1.0)
     qpos = np.asarray(rollout(env, start, actions).pipeline_state.qpos)
     # Seen from above they are a rectangle; what is upright is a disc that stays outside of it.
-    apart = qpos[..., 9:11] - qpos[..., :2] - [0.0, FINGER_CENTER]
-    outside = np.maximum(np.abs(apart) - [2 * FINGER_HALF[1], FINGER_HALF[2]], 0.0)
+    apart = qpos[..., 9:11] - qpos[..., :2] - [0.0, FINGER_CENTRE_M]
+    outside = np.maximum(np.abs(apart) - [2 * FINGER_HALF_M[1], FINGER_HALF_M[2]], 0.0)
     # It is touched no deeper than the fingers travel in one of the engine's steps.
     assert (np.linalg.norm(outside, axis=-1) - np.array([0.04, 0.05])).min() > -0.3 / CONTROL_HZ / SUBSTEPS
     assert (qpos[-1, :, 9] > 0.2).all()

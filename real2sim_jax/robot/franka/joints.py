@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from real2sim_jax.core.observation import EPISODE_S, MAX_OPENING_M
+from real2sim_jax.core.clock import EPISODE_S
+from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.controller import Controller, Step, run

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from real2sim_jax.commands.options import not_negative
+from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.storage import check_output
 
@@ -35,14 +36,14 @@ class View:
         """Run the command."""
         from real2sim_jax.stages.console import Console
         from real2sim_jax.viewers.page3d import save_page, serve_page
-        from real2sim_jax.viewers.stage import episode_times, side_by_side
+        from real2sim_jax.viewers.stage import side_by_side
 
         not_negative(self.seed)
         if not 0 <= self.port <= 65535:
             raise UserError(f"--port {self.port}: expected 0 to 65535")
         if self.out is not None:
             check_output(self.out)
-        console, times = Console(), episode_times()
+        console, times = Console(), EPISODE_TIMES_S
         with console.status("reading"):
             scenes = side_by_side(scenes_of(self, times))
         if self.out is None:

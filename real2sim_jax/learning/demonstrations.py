@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.clock import ACTING_S, CONTROL_HZ, EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import (
     azimuth_elevation_from_wxyz,
@@ -28,10 +29,8 @@ class DemonstrationConfig(Checked):
 
     scale: Annotated[float, Range(0.01, 100)] = 1.5
     """Positions and sizes are multiplied by this: the gripper is larger than a hand."""
-    episode_s: Annotated[float, Range(0.1, 3600)] = 10.0
-    window_s: tuple[Seconds, Seconds] = (3.0, 7.0)
+    window_s: tuple[Seconds, Seconds] = ACTING_S
     """The video is stretched onto this part of the episode; before and after, values are held."""
-    rate_hz: Annotated[float, Range(0.5, 1000)] = 12.0
     retreat_m: Metres = 0.2
     """How far the hand is above the moved object after the window, unless it keeps holding it."""
     anchor_radius_m: Annotated[float, Range(0.001, 10)] = 0.045
@@ -60,7 +59,7 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
         wxyz[:, HAND] = _level(wxyz[:, HAND])
     wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
     position[:, HAND] = np.where(touching[:, None], position[:, MOVED], position[:, HAND])
-    times = np.arange(round(config.episode_s * config.rate_hz) + 1) / config.rate_hz
+    times = EPISODE_TIMES_S
     start, end = config.window_s
     frame = np.clip((times - start) / (end - start), 0.0, 1.0) * (len(touching) - 1)
     after = times > end + 1e-9
@@ -74,7 +73,7 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
         grip=_grip(touching, frame, acting, after, action).astype(np.float32),
         acting=acting,
         half_extents=(config.scale * np.asarray(track.half_extents)).astype(np.float32),
-        dt=np.float32(1.0 / config.rate_hz),  # type: ignore[arg-type]
+        dt=np.float32(1.0 / CONTROL_HZ),  # type: ignore[arg-type]
     )
 
 

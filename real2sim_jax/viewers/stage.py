@@ -82,12 +82,6 @@ def side_by_side(scenes: Sequence[Scene]) -> list[Scene]:
     return [replace(s, origin=(float(edge - middle), 0.0, 0.0)) for s, edge in zip(scenes, edges, strict=True)]
 
 
-def episode_times(config: DemonstrationConfig | None = None) -> np.ndarray:
-    """Return the times (K,) s of the page's clock: an episode's samples."""
-    config = config or DemonstrationConfig()
-    return np.arange(round(config.episode_s * config.rate_hz) + 1) / config.rate_hz
-
-
 def frames_at(track: CuboidTrack, times: np.ndarray, config: DemonstrationConfig | None = None) -> np.ndarray:
     """Return the frame (K,) of a video at times (K,) s of the episode.
 

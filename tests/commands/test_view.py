@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from real2sim_jax.commands.view import View, scenes_of
+from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.viewers.page3d import FIELD_OF_VIEW_RAD, first_view
-from real2sim_jax.viewers.stage import episode_times, side_by_side
+from real2sim_jax.viewers.stage import side_by_side
 from tests.command_line import exit_code
 from tests.viewers.browser import needs_chromium, page_at
 from tests.viewers.runs import FILM, make_run
@@ -22,7 +23,7 @@ run = partial(exit_code, "view")
 pytestmark = pytest.mark.long
 
 pytest.importorskip("viser", reason="needs the extra view")
-TIMES = episode_times()
+TIMES = EPISODE_TIMES_S
 SIZE = (960, 540)
 # The button and the clock of the recording's player stand left of its slider.
 BAR = "document.querySelector('.mantine-Slider-root').parentElement"

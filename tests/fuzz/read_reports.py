@@ -16,6 +16,7 @@ from real2sim_jax.cli import main
 from real2sim_jax.commands.inventory import describe_path
 from real2sim_jax.commands.replay import read_track
 from real2sim_jax.commands.view import View, scenes_of
+from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import save, write_json
 from real2sim_jax.evaluation.folders import evaluate_states
@@ -23,7 +24,6 @@ from real2sim_jax.evaluation.report import FitReport, saved_loss_curve
 from real2sim_jax.formats.published_states import write_states
 from real2sim_jax.sweeps.runner import Inputs, Member
 from real2sim_jax.sweeps.tables import rows_of
-from real2sim_jax.viewers.stage import episode_times
 from tests.fuzz import mutate_csv, mutate_npz, oracles
 from tests.fuzz.case import REFUSALS, Reader, refusal
 from tests.fuzz.read_arrays import artefact, write_policy
@@ -115,7 +115,7 @@ def read_results(folder: Path) -> list[Any]:
         partial(evaluate_states, run),
         partial(read_track, run / "101" / "states.csv"),
         # Of a seed that has no policy: an episode takes seconds.
-        partial(scenes_of, View(run=run, seed=0), episode_times()),
+        partial(scenes_of, View(run=run, seed=0), EPISODE_TIMES_S),
     )
     return [_or_refusal(reader) for reader in readers]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import rotate
 from real2sim_jax.viewers.film import read_film
@@ -11,7 +12,6 @@ from real2sim_jax.viewers.gif import save_gif
 from real2sim_jax.viewers.stage import (
     demonstration_scene,
     episode_scene,
-    episode_times,
     frames_at,
     side_by_side,
     video_scene,
@@ -19,7 +19,7 @@ from real2sim_jax.viewers.stage import (
 from tests.viewers.runs import DT, FRAMES, demonstration, track
 from tests.viewers.test_pictures import episode
 
-TIMES = episode_times()
+TIMES = EPISODE_TIMES_S
 
 
 def bodies_of(scene):

@@ -50,13 +50,13 @@ def _episode(env: ManipulationEnv, policy: Policy, start: StartState) -> tuple[T
     first = env.reset_from(start)
     _, (states, rewards) = jax.lax.scan(step, first, None, length=EPISODE_STEPS)
     states = jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first.pipeline_state, states)
-    position, wxyz = jax.vmap(env.object_poses)(states)
+    gripper, objects = env.joints.gripper(states.qpos), env.joints.objects(states.qpos)
     trajectory = Trajectory(
-        gripper_position=states.qpos[:, :3],
-        gripper_wxyz=states.qpos[:, 3:7],
-        opening=states.qpos[:, 7:9].mean(axis=-1),
-        object_position=position,
-        object_wxyz=wxyz,
+        gripper_position=gripper.position,
+        gripper_wxyz=gripper.wxyz,
+        opening=env.joints.opening(states.qpos),
+        object_position=objects.position,
+        object_wxyz=objects.wxyz,
         heights=start.heights,
         radii=start.radii,
         dt=jnp.asarray(policy.dt),

@@ -16,7 +16,7 @@ from real2sim_jax.robot.interface import Arm, ArmState, Command
 from real2sim_jax.robot.limits import JointLimits
 from real2sim_jax.simulated_robots.panda import DAMPING, JOINTS, STIFFNESS, panda_spec
 from real2sim_jax.simulation.initial_states import HELD_SQUEEZE, HELD_TURN
-from real2sim_jax.simulation.physics.interface import OBJECT_NAMES
+from real2sim_jax.simulation.joints import OBJECT_NAMES
 from real2sim_jax.simulation.scene import OBJECT_MASS, SUBSTEPS, build_model
 from real2sim_jax.simulation.types import StartState, Trajectory
 

@@ -1,6 +1,7 @@
 """The manipulation environment: a brax `Env` on any physics back end."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -14,9 +15,7 @@ from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.observation import (
     ACTION_SIZE,
-    FEATURE_SIZE,
     FORCED_AFTER_S,
-    LAYOUTS,
     command,
     features,
     observation,
@@ -70,7 +69,7 @@ class ManipulationEnv(Env):
     def __init__(self, action: Action, demos: Demonstration | None, physics: Physics, config: EnvConfig | None = None):
         """demos: stacked on a leading axis D; without any (enough to judge a policy) the reward is 0."""
         self.action = action
-        self.physics = physics
+        self.physics, self.joints = physics, physics.joints
         self.config = config or EnvConfig()
         self.demos = None if demos is None else jax.tree.map(jnp.asarray, reward_targets(demos))
         self.moved_offset = jnp.asarray(np.zeros(3) if demos is None else moved_offset(demos), jnp.float32)
@@ -103,7 +102,7 @@ class ManipulationEnv(Env):
         episode: Episode = state.info["episode"]
         draw, action = delayed(episode.draw, action)
         physics = self._advance(before, episode, action)
-        valid = jnp.isfinite(physics.qpos).all() & _is_slow(physics.qvel[8:])
+        valid = jnp.isfinite(physics.qpos).all() & _is_slow(self.joints.object_velocities(physics.qvel))
         physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)
         allowed = self._allowed(physics)
         survives = valid & (allowed | (not self.config.end_on_violation))
@@ -123,16 +122,11 @@ class ManipulationEnv(Env):
             info=state.info | {"episode": episode},
         )
 
-    def object_poses(self, physics: PhysicsState) -> tuple[Array, Array]:
-        """Centres (O, 3) m and orientations (O, 4) of the objects."""
-        poses = physics.qpos[9:].reshape(-1, 7)
-        return poses[:, :3], poses[:, 3:]
-
-    @property
+    @cached_property
     def observation_size(self) -> dict[str, int]:
         """Lengths of the two observations."""
-        critic = FEATURE_SIZE + 2 + 17 * (self.action.bodies - 1)
-        return {"policy": len(LAYOUTS[self.config.observe_object]), "critic": critic}
+        shapes: Any = jax.eval_shape(self.reset, jax.random.PRNGKey(0)).obs
+        return {name: one.shape[-1] for name, one in shapes.items()}
 
     @property
     def action_size(self) -> int:
@@ -149,15 +143,15 @@ class ManipulationEnv(Env):
         forced = episode.step >= round(FORCED_AFTER_S * CONTROL_HZ)
         opening = jnp.where(forced, 0.0 if self.action.ends_holding else MAX_OPENING_M, opening)
         # A free joint's angular velocity is in body axes.
-        body_rate = rotate(conjugate(physics.qpos[3:7]), angular)
-        qvel = physics.qvel.at[:6].set(jnp.concatenate([linear, body_rate]))
+        body_rate = rotate(conjugate(self.joints.gripper(physics.qpos).wxyz), angular)
+        qvel = self.joints.with_gripper_velocity(physics.qvel, linear, body_rate)
         ctrl = jnp.stack([opening, opening])
         return self.physics.step(physics.replace(qvel=qvel), ctrl, episode.draw.properties)
 
     def _allowed(self, physics: PhysicsState) -> Array:
-        position, wxyz = physics.qpos[:3], physics.qpos[3:7]
-        _, elevation = azimuth_elevation_from_wxyz(wxyz)
-        above = lowest_point(position, wxyz, _opening(physics)) > 0.0
+        gripper = self.joints.gripper(physics.qpos)
+        _, elevation = azimuth_elevation_from_wxyz(gripper.wxyz)
+        above = lowest_point(*gripper, self._opening(physics)) > 0.0
         return above & (jnp.abs(elevation) < MAX_ELEVATION)
 
     def _reward(self, physics: PhysicsState, episode: Episode) -> tuple[Array, dict[str, Array]]:
@@ -169,30 +163,31 @@ class ManipulationEnv(Env):
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> ObservedScene:
         sizes = episode.draw.properties
-        gripper = physics.qpos[:3], physics.qpos[3:7], _opening(physics)
-        return scene_of(*gripper, *self.object_poses(physics), sizes.heights, sizes.radii)
+        gripper, objects = self.joints.gripper(physics.qpos), self.joints.objects(physics.qpos)
+        return scene_of(*gripper, self._opening(physics), *objects, sizes.heights, sizes.radii)
+
+    def _opening(self, physics: PhysicsState) -> Array:
+        return jnp.clip(self.joints.opening(physics.qpos), 0.0, MAX_OPENING_M)
 
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ
-        gripper, wxyz = physics.qpos[:3], physics.qpos[3:7]
-        exact = observation(time, gripper, wxyz, _opening(physics))
+        gripper, objects = self.joints.gripper(physics.qpos), self.joints.objects(physics.qpos)
+        exact = observation(time, *gripper, self._opening(physics))
         sizes = episode.draw.properties
-        position, object_wxyz = self.object_poses(physics)
-        axes = matrix_from_wxyz(object_wxyz)[..., :, 2]
-        seen = jnp.concatenate([exact, position[0], axes[0]]) if self.config.observe_object else exact
+        axes = matrix_from_wxyz(objects.wxyz)[..., :, 2]
+        seen = jnp.concatenate([exact, objects.position[0], axes[0]]) if self.config.observe_object else exact
         policy = noisy(episode.draw, episode.step, seen, self.config.randomization)
-        velocity = physics.qvel[8:].reshape(-1, 6)
-        held = rotate(conjugate(wxyz), position - gripper)
         parts = [
-            5.0 * position,
-            5.0 * held,
+            5.0 * objects.position,
+            5.0 * gripper.local(objects.position),
             axes,
-            velocity,
+            self.joints.object_velocities(physics.qvel),
             10.0 * sizes.heights[:, None],
             10.0 * sizes.radii[:, None],
         ]
         objects = jnp.concatenate(parts, axis=-1).ravel()
-        extra = jnp.stack([episode.alive, physics.qpos[7] - physics.qpos[8]])
+        left, right = self.joints.fingers(physics.qpos)
+        extra = jnp.stack([episode.alive, left - right])
         return {"policy": policy, "critic": jnp.concatenate([features(exact), extra, objects])}
 
 
@@ -201,14 +196,10 @@ def moved_offset(demos: Demonstration) -> np.ndarray:
     return np.asarray(demos.position)[:, 0, MOVED].mean(axis=0)
 
 
-def _is_slow(qvel: Array) -> Array:
-    """Whether no object (6 velocities each) is faster than a real one could be."""
-    speed = jnp.abs(qvel.reshape(-1, 6))
+def _is_slow(velocities: Array) -> Array:
+    """Whether no object, of velocities (O, 6), is faster than a real one could be."""
+    speed = jnp.abs(velocities)
     return (speed[:, :3] < MAX_SPEED).all() & (speed[:, 3:] < MAX_SPIN).all()
-
-
-def _opening(physics: PhysicsState) -> Array:
-    return jnp.clip(0.5 * (physics.qpos[7] + physics.qpos[8]), 0.0, MAX_OPENING_M)
 
 
 def _term_names(reward: RewardConfig) -> list[str]:

@@ -17,9 +17,8 @@ import numpy as np
 from flax import struct
 
 from real2sim_jax.data.types import Array
+from real2sim_jax.simulation.joints import OBJECT_NAMES, Joints
 from real2sim_jax.simulation.types import Properties
-
-OBJECT_NAMES = ("moved", "anchor")
 
 
 @struct.dataclass
@@ -27,9 +26,9 @@ class PhysicsState:
     """Everything that a step depends on besides the controls and the objects' sizes."""
 
     qpos: Array
-    """(16 or 23,) gripper xyz wxyz, two fingers, then xyz wxyz of each object."""
+    """(nq,) of the model: what lies where is said by `Physics.joints`."""
     qvel: Array
-    """(14 or 20,) linear in world axes, angular in body axes."""
+    """(nv,) linear in world axes, angular in body axes."""
     warmstart: Array
     """Like qvel: the constraint solver's first guess."""
 
@@ -57,6 +56,7 @@ class Physics(ABC):
 
     def __init__(self, objects: int, model: mujoco.MjModel):
         self.model = model
+        self.joints = Joints(model, objects)
         self._geoms = np.array([model.geom(name).id for name in OBJECT_NAMES[:objects]])
         self._bodies = np.array([model.body(name).id for name in OBJECT_NAMES[:objects]])
         self._on_table = (np.stack([model.pair_geom1, model.pair_geom2]) == model.geom("table").id).any(axis=0)

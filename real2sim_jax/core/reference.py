@@ -34,7 +34,7 @@ class Reference:
 
     def bias(self, obs: Array) -> Array:
         """Return what is added to the network's output (..., 7) before the tanh, for observations (..., 8)."""
-        xp = namespace(obs)
+        xp = namespace(obs, self.position)
         row = self.row(obs)
         linear = xp.take(self.velocity, row, axis=0) + self.gains[0] * (
             xp.take(self.position, row, axis=0) - obs[..., 1:4]

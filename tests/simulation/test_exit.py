@@ -48,7 +48,13 @@ iterate, state = ppo.compiled(), jax.jit(ppo.init)(jax.random.PRNGKey(0))
 for _ in range(2):
     state, _ = iterate(state)
 """
-WAITS = "print('in flight', flush=True); import time; time.sleep(100)"
+# A shell that starts the tests in its background has them ignore Ctrl-C, and what they start inherits it.
+WAITS = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print('in flight', flush=True)
+time.sleep(100)
+"""
 ENDINGS = {
     "nothing read": ("", 0),
     "exception": ("raise ValueError('a fault of ones own')", 1),

@@ -72,7 +72,7 @@ def unit_cuboid(resolution: tuple[int, int]) -> Scene:
     half = np.full((1, 3), 0.5, np.float32)
     wxyz = wxyz_from_rotvec(generator.uniform(-1.5, 1.5, (frames, 1, 3)))
     centre = generator.uniform(-0.2, 0.2, (frames, 1, 3))
-    tip = centre + rotate(wxyz, np.array([0.0, 0.0, 0.5]), np)
+    tip = centre + rotate(wxyz, np.array([0.0, 0.0, 0.5]))
     distance, azimuth, elevation = jnp.asarray([4.0, 0.3, 0.4])
     camera = look_at_camera(distance, azimuth, elevation, np.asarray(resolution, float))
     return Scene(half, tip.astype(np.float32), wxyz.astype(np.float32), camera, resolution)

@@ -49,7 +49,8 @@ def test_the_gripper_moves_as_in_training(action):
         arm.send(Command(MAX_LINEAR_M_S * a[:3], MAX_ANGULAR_RAD_S * a[3:6], 0.0375 * (a[6] + 1.0)))
     np.testing.assert_allclose(arm.samples[-1].gripper_position, state.pipeline_state.qpos[:3], atol=1e-4)
     np.testing.assert_allclose(arm.read().opening, state.obs["policy"][7], atol=1e-4)
-    np.testing.assert_allclose(arm.samples[-1].object_position, env.joints.objects(state.pipeline_state.qpos).position, atol=2e-3)
+    objects = env.joints.objects(state.pipeline_state.qpos)
+    np.testing.assert_allclose(arm.samples[-1].object_position, objects.position, atol=2e-3)
 
 
 def test_the_arm_is_where_its_kinematics_say():

@@ -78,7 +78,7 @@ STUDY = --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) $(call option,--spec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick speed profile notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick ablations speed profile wheel notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -167,6 +167,9 @@ sweep: $(INSTALLED) ## STUDIES on ACTION (or all), as many SEEDS as they say: re
 studies-quick: $(INSTALLED) ## the reduced version of STUDIES, less than 90 minutes on two cores: resumable
 	@$(call each,,STUDIES) $(BIN)/real2sim sweep $(STUDY) --quick "$$@"
 
+ablations: $(INSTALLED) ## what each part of the learner adds, about an hour on two cores: resumable
+	@$(BIN)/real2sim sweep $(STUDY) --quick experiments/skills/ablations.toml
+
 speed: $(INSTALLED) ## how fast the parts are, beside other programs; results below RUNS
 	@$(PIP) -e ".[speed]" || echo "without DEODR: its column stays empty" >&2
 	@$(PIP) -e ".[warp]" || echo "without Warp: its row stays away" >&2
@@ -181,6 +184,13 @@ notebooks: $(DEV_INSTALLED) ## run the notebooks from top to bottom with tiny se
 
 setup-franka: $(FRANKA)/fr3.xml ## franky-control, and Franka's protocol simulated, for the test against it
 	@:
+
+wheel: $(BIN)/python ## build the wheel, install it into an environment of its own and train a little with it
+	@rm -rf build
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	@"$$PYTHON" -m venv build/venv
+	@build/venv/bin/python -m pip install --quiet --disable-pip-version-check build/wheel/*.whl
+	@cd build && venv/bin/real2sim --version && venv/bin/real2sim train --action pick_up --steps 61440 --rows 10
 
 info: $(INSTALLED) ## what there is: versions, devices, runs
 	@$(BIN)/real2sim info
@@ -216,7 +226,7 @@ format: $(DEV_INSTALLED) ## rewrite the code in the project's style
 check: lint test ## lint and test
 
 clean: ## remove caches; results and the virtual environment stay
-	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis site
+	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis site build
 	@find real2sim_jax tests experiments notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the virtual environment too

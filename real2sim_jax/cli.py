@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+import real2sim_jax
 from real2sim_jax.commands.annotate import Annotate
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
@@ -48,6 +49,10 @@ Command = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `real2sim`: exit code 0, 2 for wrong input (one line on stderr), 130 when interrupted."""
     prepare()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        print(f"real2sim {real2sim_jax.__version__}")
+        sys.exit(0)
     command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
         sys.exit(command())

@@ -24,12 +24,12 @@ def random_policy(seed=0, scale=1.0, hidden=8, features=FEATURE_SIZE):
         mean=np.zeros(features, np.float32),
         std=np.ones(features, np.float32),
         layers=layers,
-        guide=random_guide(rng),
+        reference=random_reference(rng),
         provenance={"seed": seed},
     )
 
 
-def random_guide(rng, rows=121):
+def random_reference(rng, rows=121):
     share = np.linspace(0, 1, rows)
     arrays = {
         "position": np.column_stack([0.1 * share, 0 * share, 0.1 + 0.1 * share]),
@@ -37,6 +37,7 @@ def random_guide(rng, rows=121):
         "velocity": rng.normal(0, 0.02, (rows, 3)),
         "grip": rng.normal(0, 1, rows),
         "gains": np.array([2.0, 3.0]),
+        "reach": np.array([0.2, 1.5]),
     }
     return Reference(**{name: array.astype(np.float32) for name, array in arrays.items()})
 

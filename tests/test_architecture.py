@@ -16,7 +16,7 @@ ORDER = (
     ("data", "robot"),
     ("geometry", "perception"),
     ("simulation",),
-    ("formats", "rendering", "benchmark"),
+    ("formats", "rendering", "benchmarks"),
     ("fitting", "synthetic"),
     ("evaluation", "learning"),
     ("replay",),

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from real2sim_jax.benchmark.report import make_report, save_report
-from real2sim_jax.benchmark.success import Success
+from real2sim_jax.benchmarks.report import make_report, save_report
+from real2sim_jax.benchmarks.success import Success
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import file_hash
 from tests.command_line import exit_code as run

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 import tyro
 
-from real2sim_jax.benchmark.report import Report
-from real2sim_jax.benchmark.specs import HAND_COLUMNS, HELD_COLUMNS, STANDING_COLUMNS
+from real2sim_jax.benchmarks.report import Report
+from real2sim_jax.benchmarks.specs import HAND_COLUMNS, HELD_COLUMNS, STANDING_COLUMNS
 from real2sim_jax.cli import Command
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.reference import Reference
@@ -124,7 +124,7 @@ def test_make_targets_and_variables_exist(command):
 def test_subcommands_and_options_exist(page, line):
     words, known = line.split(), subcommands()
     if len(words) == 1 or words[1].isupper() or words[1].startswith("--"):
-        assert set(options_in(line)) <= {"--help"}
+        assert set(options_in(line)) <= {"--help", "--version", "--tyro-write-completion"}
         return
     assert words[1] in known, line
     assert set(options_in(line)) <= known[words[1]], line
@@ -152,7 +152,7 @@ def test_every_field_of_the_arrays_is_described(kind):
     [
         ("states.csv", column_names(1)),
         ("quality.json", FitReport),
-        ("policy.npz", [f"guide_{field.name}" for field in fields(Reference)]),
+        ("policy.npz", [f"reference_{field.name}" for field in fields(Reference)]),
         ("report_SPEC.json", Report),
         ("Start states", HAND_COLUMNS + STANDING_COLUMNS + HELD_COLUMNS),
     ],

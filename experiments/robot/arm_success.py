@@ -3,7 +3,7 @@
     python experiments/robot/arm_success.py [--actions pick_up ...] [--rows 50] [--spec easy] [--out FOLDER]
 
 Of the first rows of the start states, tells how many start poses the arm reaches and from how many it can go the
-policy's whole way, and success over those on: the benchmark's physics (no limits on acceleration), the gripper in the
+policy's whole path, and success over those on: the benchmark's physics (no limits on acceleration), the gripper in the
 same scene behind the robot's controller, and the arm. Keeps a JSON file of each action below --out and rewrites the
 table of docs/robots.md from all that are there. --find prints where an object had better stand instead.
 """
@@ -17,8 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from real2sim_jax.benchmark.report import rate
-from real2sim_jax.benchmark.rollout import make_rollout
+from real2sim_jax.benchmarks.report import rate
+from real2sim_jax.benchmarks.rollout import make_rollout
 from real2sim_jax.core.actions import ACTIONS, Action, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy, PolicyError, load_policy
@@ -50,7 +50,7 @@ OBJECT_POSES = {
 """x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
 DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
 PAGE = Path("docs/robots.md")
-HEADER = ("action", "object", "starts", "ways", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")
+HEADER = ("action", "object", "starts", "paths", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")
 
 
 def main() -> int:
@@ -119,7 +119,7 @@ def compare(policy: Policy, starts: StartState, frame: TaskFrame, options: argpa
 def reached_by(
     policy: Policy, action: Action, starts: StartState, panda: Setup, rows: int
 ) -> tuple[dict[int, PandaArm], int]:
-    """Return arms ready at the rows from which they can go the whole way, and how many start poses they reach."""
+    """Return arms ready at the rows from which they can go the whole path, and how many start poses they reach."""
     arms, poses = {}, 0
     for index in range(rows):
         try:
@@ -128,21 +128,21 @@ def reached_by(
         except ArmError as error:
             poses += "start pose" not in str(error)
     if not arms:
-        raise ArmError(f"{policy.action}: the arm can go none of {rows} ways; try --find")
+        raise ArmError(f"{policy.action}: the arm can go none of {rows} paths; try --find")
     return arms, poses
 
 
 def propose(policy: Policy, starts: StartState, rows: int) -> None:
-    """Print the object poses from which joints can follow most of the free gripper's ways."""
+    """Print the object poses from which joints can follow most of the free gripper's paths."""
     limits, found = panda_limits(), []
     frees = [free_way(policy, row_of(starts, index), limits) for index in range(rows)]
     for x in DISTANCES_M:
         for yaw in YAWS_DEG:
             frame = TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
-            ways = [np.stack([frame.pose_to_base(s.position, s.wxyz) for s in free]) for free in frees]
+            paths = [np.stack([frame.pose_to_base(s.position, s.wxyz) for s in free]) for free in frees]
             first = [
-                postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, WIDE_GRIPPER_M)[:1]
-                for way in ways
+                postures(path, round(APPROACH_S / policy.dt), limits.joints, policy.dt, WIDE_GRIPPER_M)[:1]
+                for path in paths
             ]
             found.append((sum(posture.violation_ratio < 1.0 for some in first for posture in some), x, yaw))
     best = ", ".join(f"{count} of {rows} at {x:g} m, {yaw} deg" for count, x, yaw in sorted(found)[:-4:-1])

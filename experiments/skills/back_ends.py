@@ -11,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from real2sim_jax.benchmark.report import Report, load_report, rate, report_path
-from real2sim_jax.benchmark.specs import spec_hash
+from real2sim_jax.benchmarks.report import Report, load_report, rate, report_path
+from real2sim_jax.benchmarks.specs import spec_hash
 from real2sim_jax.core.actions import ACTIONS, Action, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash

@@ -15,8 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from real2sim_jax.benchmark.report import load_report, rate
-from real2sim_jax.benchmark.specs import SPECS
+from real2sim_jax.benchmarks.report import load_report, rate
+from real2sim_jax.benchmarks.specs import SPECS
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.data.artefacts import RunLayout, read_json, write_json
 from real2sim_jax.robot.options import Parser
@@ -26,7 +26,7 @@ from real2sim_jax.sweeps.tables import check_section, markdown_table, write_sect
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
 REAL2SIM = Path(sys.executable).with_name("real2sim")
 RESULTS = Path("docs/results.md")
-HEADER = ("action", "seed", "easy", "hard", "easy, guide alone", "hard, guide alone", "training")
+HEADER = ("action", "seed", "easy", "hard", "easy, reference alone", "hard, reference alone", "training")
 
 
 def main() -> int:
@@ -39,14 +39,9 @@ def main() -> int:
         kept = options.out / action / f"seed{seed}"
         if not (kept / "summary.json").is_file() and not learn(action, seed, kept, options, console):
             failed.append(f"{action} seed {seed}")
-    found = [(a, s, options.out / a / f"seed{s}") for a, s in members]
-    rows = [
-        row(a, s, folder)
-        for a, s, folder in sorted(found, key=lambda m: list(ACTIONS).index(m[0]))
-        if (folder / "summary.json").is_file()
-    ]
+        rows = kept_rows(options.out)
+        write_section(RESULTS, "skills", markdown_table(HEADER, rows))
     console.table("skills: success, 95 % interval", HEADER, rows)
-    write_section(RESULTS, "skills", markdown_table(HEADER, rows))
     for name in failed:
         console.say(f"failed: {name}")
     return 1 if failed else 0
@@ -74,16 +69,16 @@ def learn(action: str, seed: int, kept: Path, options: argparse.Namespace, conso
     seconds = time.perf_counter() - started
     folder = RunLayout(options.runs, action).seed(seed)
     kept.mkdir(parents=True, exist_ok=True)
-    guide = folder / "guide" / "policy.npz"
-    if not all(benchmark(policy, spec, options) for policy in (folder / "policy.npz", guide) for spec in SPECS):
+    reference = folder / "reference" / "policy.npz"
+    if not all(benchmark(policy, spec, options) for policy in (folder / "policy.npz", reference) for spec in SPECS):
         return False
     for spec in SPECS:
         shutil.copy(report_of(folder, spec), kept / f"report_{spec}.json")
     if seed == 0:
         shutil.copy(folder / "policy.npz", kept / "policy.npz")
     steps = read_json(folder / "config.json")["config"]["ppo"]["steps"]
-    alone = {spec: share(guide.parent, spec) for spec in SPECS}
-    write_json(kept / "summary.json", {"seconds": seconds, "steps": steps, "guide_alone": alone})
+    alone = {spec: share(reference.parent, spec) for spec in SPECS}
+    write_json(kept / "summary.json", {"seconds": seconds, "steps": steps, "reference_alone": alone})
     return True
 
 
@@ -97,9 +92,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, "COLUMNS": os.environ.get("COLUMNS", "100")}
 
 
+def kept_rows(out: Path) -> list[tuple[str, ...]]:
+    """Rows of all policies that are there, in the order of the actions."""
+    found = [(a, s, out / a / f"seed{s}") for a in ACTIONS for s in range(SEEDS.get(a, 1))]
+    return [row(*one) for one in found if (one[2] / "summary.json").is_file()]
+
+
 def row(action: str, seed: int, kept: Path) -> tuple[str, ...]:
     summary = read_json(kept / "summary.json")
-    alone = [summary["guide_alone"][spec] for spec in SPECS]
+    alone = [summary["reference_alone"][spec] for spec in SPECS]
     return action, str(seed), *(share(kept, spec) for spec in SPECS), *alone, f"{summary['seconds'] / 60:.1f} min"
 
 

@@ -21,7 +21,6 @@ from flax import struct
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.data.artefacts import write_json
-from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import NetworkConfig
 from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
 from real2sim_jax.learning.train import TrainConfig, make_ppo
@@ -31,9 +30,8 @@ from real2sim_jax.stages.console import Console
 
 ACTION = action_named("pick_up")
 SINGLES = 3
-STILL = GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0)
 LIGHT = PPOConfig(
-    envs=16, steps=16 * EPISODE_STEPS * 8, minibatches=4, networks=NetworkConfig(hidden=(32, 32)), guide=STILL
+    envs=16, steps=16 * EPISODE_STEPS * 8, minibatches=4, networks=NetworkConfig(hidden=(32, 32)), reference="none"
 )
 SKILL = PPOConfig(envs=64, steps=64 * EPISODE_STEPS * 4)
 

@@ -1,4 +1,4 @@
-"""One video on the annotation page: its frames, what is told of it, and the masks that come of that."""
+"""One video on the annotation page: its frames, what the user says of it, and the masks that come of that."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from real2sim_jax.core.errors import UserError, one_line
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.perception.drift import unstabilise
 from real2sim_jax.perception.mask_tracks import mask_track
-from real2sim_jax.perception.prompts import UserHints, check_told, lines_of, parse_told, read_told_file
+from real2sim_jax.perception.prompts import UserHints, check_hints, lines_of, parse_hints, read_hints_file
 from real2sim_jax.perception.segmentation import Segmenter
 from real2sim_jax.perception.video import Video, read_video
 from real2sim_jax.viewers.fit import COLOURS
@@ -35,7 +35,7 @@ class SegmentationJob:
     notes: list[str] = field(default_factory=list)
     """Why the masks are so."""
     touching: list[bool] = field(default_factory=list)
-    """(T,) as the masks say, or as told."""
+    """(T,) as the masks or the user say."""
 
 
 class Session:
@@ -45,8 +45,8 @@ class Session:
         """Read the video, and what `out` says of it where it exists; UserError where one cannot be read."""
         self.path, self.out = path, out
         self._video, self._segmenter = read_video(path), segmenter
-        self.hints = read_told_file(out) if out.exists() else UserHints()
-        check_told(self.hints, len(self._video.frames), self._video.source_size)
+        self.hints = read_hints_file(out) if out.exists() else UserHints()
+        check_hints(self.hints, len(self._video.frames), self._video.source_size)
         self._masks: np.ndarray | None = None
         self._job: SegmentationJob | None = None
         self._lock, self._saving = threading.Lock(), threading.Lock()
@@ -81,7 +81,7 @@ class Session:
         with self._saving, replacing(self.out) as temporary:
             heading = HEADING.format(name=one_line(self.path.name))
             temporary.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
-            if lines_of(read_told_file(temporary)) != lines:
+            if lines_of(read_hints_file(temporary)) != lines:
                 raise UserError(f"{self.out}: what is written reads as something else; nothing is saved")
         self.hints = hints
         return hints
@@ -102,8 +102,8 @@ class Session:
 
     def _read(self, text: str) -> UserHints:
         # Lines alone: words may name files on the command line, but a page has no business with files.
-        hints = parse_told(text.splitlines())
-        check_told(hints, len(self._video.frames), self._video.source_size)
+        hints = parse_hints(text.splitlines())
+        check_hints(hints, len(self._video.frames), self._video.source_size)
         return hints
 
     def _run(self, job: SegmentationJob, hints: UserHints) -> None:

@@ -56,10 +56,10 @@ def show_success(
     action: Action,
     reports: Sequence[Any],
     nominal: str | None = None,
-    guide: Sequence[Any] = (),
+    reference: Sequence[Any] = (),
 ) -> None:
-    """Print the rates of reports, before them the unrandomised start's, after them the untrained policy's."""
-    from real2sim_jax.benchmark.report import summary_rows
+    """Print the rates of reports, before them the unrandomised start's, after them the reference's alone."""
+    from real2sim_jax.benchmarks.report import summary_rows
 
     rows = [] if nominal is None else [("unrandomised start", nominal, "")]
     for report in reports:
@@ -67,7 +67,7 @@ def show_success(
         # For actions without a hand rule the parts repeat the whole.
         shown = rules[:2] if action.hand_azimuth_deg is None else rules
         rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in shown]
-    for report in guide:
+    for report in reference:
         _, count, share = summary_rows(report)[0]
-        rows.append((f"{report.spec}: success before training", count, share))
+        rows.append((f"{report.spec}: reference alone", count, share))
     console.table(f"{action.name}: success", ("start states", "episodes", "rate [95 % interval]"), rows)

@@ -18,7 +18,7 @@ class Compare:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.benchmark.report import load_report, rate
+        from real2sim_jax.benchmarks.report import load_report, rate
         from real2sim_jax.stages.console import Console
 
         found = [(path, load_report(path)) for path in _report_files(self.reports)]
@@ -47,7 +47,7 @@ def _report_files(paths: tuple[Path, ...]) -> list[Path]:
 
 def _against(report: Any, reference: Any) -> tuple[str, str, str]:
     """How many rows are won and lost against a report on the same rows, and how likely that is by chance."""
-    from real2sim_jax.benchmark.report import sign_test
+    from real2sim_jax.benchmarks.report import sign_test
 
     if report is reference:
         return "", "", ""

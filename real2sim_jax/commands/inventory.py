@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.benchmark.report import load_report, rate
+from real2sim_jax.benchmarks.report import load_report, rate
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.policy import FORMAT, Policy, PolicyError, load_policy
-from real2sim_jax.core.storage import StorageError, read_npz, shown
-from real2sim_jax.data.artefacts import MAX_BYTES, load, load_header, read_json, versions
-from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack
+from real2sim_jax.core.policy import Policy, PolicyError, load_policy
+from real2sim_jax.data.artefacts import KINDS, load, load_header, read_json, schema_of, versions
 
 Rows = list[tuple[str, str]]
-KINDS = {kind.__name__: kind for kind in (BoxTrack, MaskTrack, CuboidTrack, Demonstration)}
-"""Artefacts by the name of their schema."""
 
 
 def describe_installation() -> Rows:
@@ -64,17 +60,8 @@ def _one_line(path: Path) -> str:
 
 def _loaded(path: Path) -> Policy | dict[str, Any]:
     """A policy, or the header of an artefact of which every array is as its type says; UserError or PolicyError."""
-    if not path.is_file():
-        raise UserError(f"{path}: expected a file or folder, found nothing")
-    try:
-        is_policy = read_npz(path, MAX_BYTES)[0].get("format") == FORMAT
-    except StorageError:
-        # The loader that reads it next says what is wrong.
-        is_policy = False
-    if is_policy:
+    schema = schema_of(path)
+    if schema is None:
         return load_policy(path)
-    header = load_header(path)
-    if header["schema"] not in KINDS:
-        raise UserError(f"{path}: its schema is {shown(header['schema'])}, expected one of {', '.join(KINDS)}")
-    load(path, KINDS[header["schema"]])
-    return header
+    load(path, KINDS[schema])
+    return load_header(path)

@@ -40,7 +40,7 @@ class Segment:
 
 
 def show_segments(console: Any, found: Any) -> None:
-    """Print a row for each video, how its things were told apart, and why others were skipped."""
+    """Print a row for each video, how its things were distinguished, and why others were skipped."""
     rows = []
     for video, summary in found.summaries.items():
         phases, touching = summary["phases"], summary["touching"]

@@ -13,6 +13,9 @@ from real2sim_jax.commands.options import at_least_one, ids, not_negative, video
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.errors import UserError
 
+LEARNING_ROWS = 8
+"""Of the table of success during training, at most."""
+
 
 @dataclass(frozen=True)
 class Train:
@@ -49,6 +52,8 @@ class Train:
     """Control steps of training (12 are one second of one environment)."""
     envs: int | Literal["auto"] | None = None
     """Environments stepped in parallel; the default when absent, auto: what `real2sim tune-env` found."""
+    preset: str = "default"
+    """Settings to begin with: default, or published (the learner of CoRL 2020, from reward alone)."""
     config: Path | None = None
     """TOML file of settings that differ from the defaults, e.g. `env.randomization.mass_kg = [0.5, 2.0]`; the names are
     those in the config.json of a run."""
@@ -77,7 +82,7 @@ class Train:
         return 0
 
     def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
-        from real2sim_jax.benchmark.specs import SPECS
+        from real2sim_jax.benchmarks.specs import SPECS
         from real2sim_jax.stages import train_and_benchmark as pipeline
         from real2sim_jax.stages.fit import fit_stage
 
@@ -89,16 +94,28 @@ class Train:
         if not all(outcome.complete for outcome in outcomes.values()):
             console.say("stopped before the end: what follows is of the policy so far; go on with --resume")
         policies = {seed: layout.seed(seed) / "policy.npz" for seed in seeds}
-        guide = pipeline.guide_path(layout, self.seed)
-        folders = {path: path.parent for path in (*policies.values(), guide)}
+        reference = pipeline.reference_path(layout, self.seed)
+        folders = {path: path.parent for path in (*policies.values(), reference)}
         with console.status("benchmark"):
             reports = pipeline.benchmark_stage(action, folders, tuple(SPECS), self.physics, self.seed, self.rows)
+        _show_learning(console, action, outcomes[self.seed].history)
         for seed, path in policies.items():
             nominal = pipeline.nominal_successes(outcomes[seed])
-            show_success(console, action, reports[path], nominal, reports[guide] if seed == self.seed else ())
+            show_success(console, action, reports[path], nominal, reports[reference] if seed == self.seed else ())
         if self.seeds > 1:
             _show_population(console, action, {seed: reports[path] for seed, path in policies.items()})
         _show_artefacts(console, layout.folder, layout.seed(self.seed))
+
+
+def _show_learning(console: Any, action: Any, history: Mapping[str, Any]) -> None:
+    """Print the greedy success over the steps of a training, at a few of its evaluations."""
+    import numpy as np
+
+    kinds = {f"eval/success_{kind}": kind for kind in ("unrandomised", "easy", "hard")}
+    judged = np.flatnonzero(np.isfinite(history["eval/success_easy"]))
+    shown = judged[np.unique(np.linspace(0, len(judged) - 1, LEARNING_ROWS).round().astype(int))]
+    rows = [(f"{history['steps'][i]:,.0f}", *(f"{history[name][i]:.0%}" for name in kinds)) for i in shown]
+    console.table(f"{action.name}: success during training", ("control steps", *kinds.values()), rows)
 
 
 def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[Any]]) -> None:
@@ -117,13 +134,15 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
 def _train_config(options: Train) -> Any:
     from real2sim_jax.core.clock import EPISODE_STEPS
     from real2sim_jax.data.artefacts import read_toml
-    from real2sim_jax.learning.train import TrainConfig
+    from real2sim_jax.learning.presets import PRESETS
     from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.physics.backends import check_physics
     from real2sim_jax.sweeps.overrides import override, placed
 
     check_physics(options.physics)
-    config = TrainConfig()
+    if options.preset not in PRESETS:
+        raise UserError(f"--preset {options.preset}: expected one of {', '.join(PRESETS)}")
+    config = PRESETS[options.preset]
     if options.config is not None:
         config = override(config, read_toml(options.config), str(options.config))
     envs = kept_choice(action_named(options.action), options.physics).envs if options.envs == "auto" else options.envs
@@ -149,6 +168,7 @@ def _show_artefacts(console: Any, videos: Path, folder: Path) -> None:
         ("policy for the robot", f"{folder}/policy.npz"),
         ("benchmark", f"{folder}/ report_easy.html report_hard.html, as numbers in .json"),
         ("pictures", f"{folder}/ rollout.gif curves.png"),
+        ("reference alone", f"{folder}/reference/ policy.npz report_easy.html report_hard.html"),
         ("training", f"{folder}/ metrics.csv tensorboard/ checkpoints/ config.json"),
     ]
     console.table("artefacts", ("what", "where"), rows)

@@ -18,7 +18,7 @@ from real2sim_jax.core.storage import StorageError, read_npz, shown, write_npz
 
 Array = Any
 
-FORMAT, VERSION = "real2sim-policy", 1
+FORMAT, VERSION = "real2sim-policy", 2
 MAX_BYTES = 64 * 2**20
 
 
@@ -28,9 +28,10 @@ class PolicyError(InputError):
 
 @dataclass(frozen=True)
 class Policy:
-    """A deterministic policy: tanh layers on normalised features that correct the demonstrations' guide.
+    """A deterministic policy: tanh layers on normalised features, whose output moves the target of a reference.
 
-    action = tanh(network(features(observation)) + guide.bias(observation)) in [-1, 1]^7, see `observation.command`.
+    action = reference.action(observation, network(features(observation))) in [-1, 1]^7, see `observation.command`;
+    without a reference it is the tanh of the network's output.
     """
 
     action: str
@@ -43,7 +44,8 @@ class Policy:
     """(F,)."""
     layers: tuple[tuple[Array, Array], ...]
     """(weight (in, out), bias (out,)) of each layer; tanh between, none after the last."""
-    guide: Reference
+    reference: Reference | None
+    """What the network moves the target of, None where its output is the action."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Configuration, hashes of the inputs, versions."""
 
@@ -73,7 +75,12 @@ class Policy:
         for weight, bias in self.layers[:-1]:
             x = xp.tanh(x @ weight + bias)
         weight, bias = self.layers[-1]
-        return xp.tanh(x @ weight + bias + self.guide.bias(obs))
+        return act(self.reference, obs, x @ weight + bias)
+
+
+def act(reference: Reference | None, obs: Array, output: Array) -> Array:
+    """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)) and the network's outputs (..., 7)."""
+    return namespace(output).tanh(output) if reference is None else reference.action(obs, output)
 
 
 def check_blind(policy: Policy) -> None:
@@ -91,10 +98,12 @@ def save_policy(path: str | Path, policy: Policy) -> None:
         "dt": policy.dt,
         "observation": list(policy.layout),
         "layers": len(policy.layers),
+        "reference": "none" if policy.reference is None else "tracking",
         "provenance": policy.provenance,
     }
     arrays = {"mean": policy.mean, "std": policy.std}
-    arrays |= {f"guide_{f.name}": getattr(policy.guide, f.name) for f in fields(Reference)}
+    if policy.reference is not None:
+        arrays |= {f"reference_{name}": table for name, table in vars(policy.reference).items()}
     for i, (weight, bias) in enumerate(policy.layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
@@ -117,9 +126,15 @@ def load_policy(path: str | Path) -> Policy:
         mean=arrays["mean"],
         std=arrays["std"],
         layers=tuple((arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(header["layers"])),
-        guide=Reference(**{f.name: arrays[f"guide_{f.name}"] for f in fields(Reference)}),
+        reference=_reference(header, arrays),
         provenance=header["provenance"],
     )
+
+
+def _reference(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reference | None:
+    if header["reference"] == "none":
+        return None
+    return Reference(**{f.name: arrays[f"reference_{f.name}"] for f in fields(Reference)})
 
 
 _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -133,12 +148,13 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"the layout {', '.join(POLICY_FIELDS)}",
     ),
     "layers": (lambda value: type(value) is int and 1 <= value <= 16, "1 to 16"),
+    "reference": (lambda value: value in ("tracking", "none"), "tracking or none"),
     "provenance": (lambda value: isinstance(value, dict), "a table"),
 }
 """What each entry of the header must be, as a test and in words."""
 
 
-def _specs(observed: int, layers: int) -> dict[str, Spec]:
+def _specs(observed: int, layers: int, reference: str) -> dict[str, Spec]:
     """What each array must be, by the numbers of observed quantities and layers.
 
     The ranges are far beyond any policy that was learned, and so narrow that no float32 of a forward pass overflows.
@@ -147,13 +163,15 @@ def _specs(observed: int, layers: int) -> dict[str, Spec]:
     specs = {"mean": _floats(widths[0], 1e6), "std": Spec(widths[0], "f4", 1e-6, 1e6)}
     for i, (width, after) in enumerate(pairwise(widths)):
         specs |= {f"weight{i}": _floats(f"{width} {after}", 1e6), f"bias{i}": _floats(after, 1e6)}
-    return specs | {
-        "guide_position": _floats("rows 3", 100.0),
-        "guide_wxyz": Spec("rows 4", "f4", unit=True),
-        "guide_velocity": _floats("rows 3", 1e4),
-        "guide_grip": _floats("rows", 1e4),
-        "guide_gains": Spec("2", "f4", 0.0, 1e4),
+    tables = {
+        "position": _floats("rows 3", 100.0),
+        "wxyz": Spec("rows 4", "f4", unit=True),
+        "velocity": _floats("rows 3", 1e4),
+        "grip": _floats("rows", 1e4),
+        "gains": Spec("2", "f4", 0.0, 1e4),
+        "reach": Spec("2", "f4", 0.0, 100.0),
     }
+    return specs | ({} if reference == "none" else {f"reference_{name}": spec for name, spec in tables.items()})
 
 
 def _floats(axes: str, largest: float) -> Spec:
@@ -172,6 +190,6 @@ def _check(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.
     if unknown:
         raise PolicyError(f"{path}: the header's {shown(unknown[0])} is unknown; export the policy again")
     try:
-        check(arrays, _specs(len(header["observation"]), header["layers"]), {})
+        check(arrays, _specs(len(header["observation"]), header["layers"], header["reference"]), {})
     except ValueError as error:
         raise PolicyError(f"{path}: {error}; export the policy again") from error

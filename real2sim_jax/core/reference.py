@@ -1,7 +1,7 @@
-"""What the demonstrations suggest to do: a tracking law that the network corrects.
+"""The demonstrated hand as the target of a proportional controller, which the network moves.
 
-Without it the grasp is hardly ever found by chance; with it the first policy already follows the demonstrated hand
-and grip, and learning has to add what the demonstration does not show: how to get there without touching.
+The controller alone repeats the demonstration. How to get there without touching what stands in between, how low to
+grasp and when to let go is not in it: the network learns that by moving the target.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,10 @@ from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz, w
 
 Array = Any
 
-SATURATION = 0.9
-"""Largest share of a speed limit that the guide asks for."""
-
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference hand over time, K rows from 0 to EPISODE_S s (the last row holds on)."""
+    """A target hand over time, K rows from 0 to EPISODE_S s (the last row holds on)."""
 
     position: Array
     """(K, 3) m in the task frame."""
@@ -30,19 +27,28 @@ class Reference:
     grip: Array
     """(K,) before the tanh: negative closes."""
     gains: Array
-    """(2,) 1/s: how fast errors of position and orientation are to be taken back; 0 feeds forward only."""
+    """(2,) 1/s: how fast errors of position and orientation are taken back."""
+    reach: Array
+    """(2,) m and rad: how far the network can move and turn the target."""
 
-    def bias(self, obs: Array) -> Array:
-        """Return what is added to the network's output (..., 7) before the tanh, for observations (..., 8)."""
-        xp = namespace(obs, self.position)
+    def action(self, obs: Array, output: Array) -> Array:
+        """Return the action (..., 7) in [-1, 1] for observations (..., 8) and the network's outputs (..., 7).
+
+        The pull towards the reference is limited to the greatest speed. The network adds tanh(output) times the reach,
+        whose pull is stronger: near the reference it moves the target, far from it it can lead the hand aside, stop it
+        or send it back. The last output is added to the grip.
+        """
+        xp = namespace(obs, output, self.position)
         row = self.row(obs)
-        linear = xp.take(self.velocity, row, axis=0) + self.gains[0] * (
-            xp.take(self.position, row, axis=0) - obs[..., 1:4]
-        )
-        turn = multiply(xp.take(self.wxyz, row, axis=0), conjugate(wxyz_from_rotvec(obs[..., 4:7])))
-        angular = self.gains[1] * rotvec_from_wxyz(turn)
-        parts = [_unsquashed(linear / MAX_LINEAR_M_S), _unsquashed(angular / MAX_ANGULAR_RAD_S)]
-        return xp.concatenate([*parts, xp.take(self.grip, row)[..., None]], axis=-1)
+        position, wxyz, velocity = (xp.take(table, row, axis=0) for table in (self.position, self.wxyz, self.velocity))
+        shift, turn = (self.reach[i] * xp.tanh(output[..., 3 * i : 3 * i + 3]) for i in (0, 1))
+        away = multiply(wxyz, conjugate(wxyz_from_rotvec(obs[..., 4:7])))
+        linear = _limited(self.gains[0] * (position - obs[..., 1:4]) / MAX_LINEAR_M_S)
+        angular = _limited(self.gains[1] * rotvec_from_wxyz(away) / MAX_ANGULAR_RAD_S)
+        linear += (velocity + self.gains[0] * shift) / MAX_LINEAR_M_S
+        angular += self.gains[1] * turn / MAX_ANGULAR_RAD_S
+        grip = xp.tanh(xp.take(self.grip, row) + output[..., 6])[..., None]
+        return xp.concatenate([_limited(linear), _limited(angular), grip], axis=-1)
 
     def row(self, obs: Array) -> Array:
         """Return the table's row (...,) for the observed time (obs[..., 0] in units of EPISODE_S)."""
@@ -51,8 +57,8 @@ class Reference:
         return xp.clip(xp.round(obs[..., 0] * last).astype("int32"), 0, last)
 
 
-def _unsquashed(share: Array) -> Array:
-    """Limit vectors (..., 3) to SATURATION in length, keeping their direction, and invert the tanh."""
+def _limited(share: Array) -> Array:
+    """Shorten vectors (..., 3) to length 1, keeping their direction."""
     xp = namespace(share)
     length = xp.sqrt(xp.sum(share * share, axis=-1, keepdims=True) + 1e-12)
-    return xp.arctanh(share * xp.minimum(1.0, SATURATION / length))
+    return share * xp.minimum(1.0, 1.0 / length)

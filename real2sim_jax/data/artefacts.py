@@ -27,6 +27,8 @@ MAX_BYTES = 2**29
 """Of an unpacked artefact: three masks of the longest video are as large."""
 _HEADER = {"schema": str, "version": int, "parents": dict, "versions": dict}
 AnyArtefact = BoxTrack | MaskTrack | CuboidTrack | Demonstration
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (BoxTrack, MaskTrack, CuboidTrack, Demonstration)}
+"""Artefacts by the name of their schema."""
 Artefact = TypeVar("Artefact", bound=AnyArtefact)
 
 
@@ -164,7 +166,7 @@ def load_if_same(
     """Return the artefact in the first of a folder's files if it was made from the same, None where it is to be made.
 
     made_from: entries of its header. The other files belong to it and are there. Where there is one that is damaged,
-    was made from something else or lacks its company, `say` gets the line that tells.
+    was made from something else or lacks its company, `say` gets a line about it.
     """
     path = folder / names[0]
     if not path.is_file():
@@ -180,6 +182,22 @@ def load_if_same(
     except UserError as error:
         say(f"made again: {error}")
     return None
+
+
+def schema_of(path: str | Path) -> str | None:
+    """Return the name of what an .npz file holds, one of KINDS, None where it is a policy.
+
+    UserError when it is neither.
+    """
+    try:
+        header, _ = read_npz(_existing(path), MAX_BYTES)
+    except StorageError as error:
+        raise UserError(f"{path}: damaged or foreign file ({error}); make it again") from error
+    if "format" in header:
+        return None
+    if header.get("schema") not in KINDS:
+        raise UserError(f"{path}: its schema is {shown(header.get('schema'))}, expected one of {', '.join(KINDS)}")
+    return header["schema"]
 
 
 def load_header(path: str | Path) -> dict[str, Any]:

@@ -121,11 +121,6 @@ def _onto(scene: AlignedScene, action: Action) -> dict[str, bool]:
     return {"above the anchor": bool(inside), "on its top": bool(abs(scene.lowest()[-1] - top) <= ONTO_GAP_M)}
 
 
-def evaluate_tracks(tracks: Mapping[str, tuple[Action, CuboidTrack]]) -> dict[str, list[str]]:
-    """Return the broken rules by video id, empty lists for successes."""
-    return {video: failures_of(track, action) for video, (action, track) in tracks.items()}
-
-
 def summary(failures: Mapping[str, list[str]], actions: Mapping[str, Action]) -> dict[str, tuple[int, int]]:
     """Return successes and videos by action name, and their sums under "all"."""
     table = {}

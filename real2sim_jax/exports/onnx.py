@@ -1,4 +1,4 @@
-"""A policy as an ONNX graph, features and guide included (extra `onnx`): observation (N, 8) to action (N, 7).
+"""A policy as an ONNX graph, features and reference included (extra `onnx`): observation (N, 8) to action (N, 7).
 
 Built by hand from float32 operators, so that it needs no exporter; what it computes is `Policy.act`.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from real2sim_jax.core.observation import ACTION_SIZE, MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, POLICY_FIELDS
 from real2sim_jax.core.policy import Policy, PolicyError, check_blind
-from real2sim_jax.core.reference import SATURATION
+from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.storage import replacing
 
 OPSET, IR_VERSION = 18, 9
@@ -36,7 +36,9 @@ def to_onnx(policy: Policy) -> Any:
     # Where the observation is not finite, zeros go through the graph and NaN comes out.
     unknown = graph.op("IsNaN", graph.op("ReduceSum", graph.times("observation", 0.0), np.array([1]), keepdims=1))
     obs = graph.op("Where", unknown, 0.0, "observation")
-    known = graph.op("Tanh", graph.op("Add", _network(graph, policy, obs), _bias(graph, policy, obs)))
+    output = _network(graph, policy, obs)
+    reference = policy.reference
+    known = graph.op("Tanh", output) if reference is None else _moved(graph, reference, obs, output)
     action = graph.op("Where", unknown, np.nan, known, output="action")
     assert action == "action"
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
@@ -134,18 +136,23 @@ def _quaternion(graph: _Graph, obs: str) -> str:
     return graph.op("Concat", graph.op("Cos", half), graph.times(scale, vector), axis=1)
 
 
-def _bias(graph: _Graph, policy: Policy, obs: str) -> str:
-    guide = policy.guide
-    last = len(guide.grip) - 1
+def _moved(graph: _Graph, reference: Reference, obs: str, output: str) -> str:
+    """Action (N, 7) of a reference whose target the network's output (N, 7) moves."""
+    last = len(reference.grip) - 1
     row = graph.op("Round", graph.times(graph.op("Reshape", graph.part(obs, 0, 1), np.array([-1])), float(last)))
     row = graph.op("Cast", graph.op("Clip", row, 0.0, float(last)), to=7)
-    position, velocity, wxyz = (graph.op("Gather", t, row) for t in (guide.position, guide.velocity, guide.wxyz))
-    grip = graph.op("Gather", guide.grip[:, None], row)
-    error = graph.op("Sub", position, graph.part(obs, 1, 4))
-    linear = graph.total(velocity, graph.times(error, float(guide.gains[0])))
-    angular = graph.times(_turn(graph, wxyz, obs), float(guide.gains[1]))
-    unsquashed = [_unsquashed(graph, linear, MAX_LINEAR_M_S), _unsquashed(graph, angular, MAX_ANGULAR_RAD_S)]
-    return graph.op("Concat", *unsquashed, grip, axis=1)
+    tables = reference.position, reference.velocity, reference.wxyz, reference.grip[:, None]
+    position, velocity, wxyz, grip = (graph.op("Gather", table, row) for table in tables)
+    errors = graph.op("Sub", position, graph.part(obs, 1, 4)), _turn(graph, wxyz, obs)
+    moved = []
+    for i, (error, limit) in enumerate(zip(errors, (MAX_LINEAR_M_S, MAX_ANGULAR_RAD_S), strict=True)):
+        gain = float(reference.gains[i]) / limit
+        pull = _limited(graph, graph.times(error, gain))
+        shift = graph.op("Tanh", graph.part(output, 3 * i, 3 * i + 3))
+        moved.append(graph.total(pull, graph.times(shift, gain * float(reference.reach[i]))))
+    linear = graph.total(graph.op("Div", velocity, MAX_LINEAR_M_S), moved[0])
+    closing = graph.op("Tanh", graph.total(grip, graph.part(output, 6, 7)))
+    return graph.op("Concat", _limited(graph, linear), _limited(graph, moved[1]), closing, axis=1)
 
 
 def _turn(graph: _Graph, target: str, obs: str) -> str:
@@ -159,7 +166,7 @@ def _turn(graph: _Graph, target: str, obs: str) -> str:
         terms = [graph.times(graph.times(a[i], b[j]), float(s)) for (i, j), s in zip(order, sign, strict=True)]
         rows.append(graph.total(*terms))
     product = graph.op("Concat", *rows, axis=1)
-    # The shorter way round: w >= 0.
+    # The shorter turn: w >= 0.
     flip = graph.op("Where", graph.op("Less", rows[0], 0.0), -1.0, 1.0)
     w, axis = graph.times(rows[0], flip), graph.times(graph.part(product, 1, 4), flip)
     sine = graph.op("Max", graph.length(axis), 1e-7)
@@ -167,13 +174,9 @@ def _turn(graph: _Graph, target: str, obs: str) -> str:
     return graph.times(axis, scale)
 
 
-def _unsquashed(graph: _Graph, vector: str, largest: float) -> str:
-    """Limit a vector to SATURATION of its largest length and invert the tanh."""
-    share = graph.op("Div", vector, largest)
-    shrink = graph.op("Min", graph.op("Div", SATURATION, graph.length(share, 1e-12)), 1.0)
-    x = graph.times(share, shrink)
-    ratio = graph.op("Div", graph.op("Add", x, 1.0), graph.op("Sub", 1.0, x))
-    return graph.times(graph.op("Log", ratio), 0.5)
+def _limited(graph: _Graph, vector: str) -> str:
+    """Shorten vectors (N, 3) to length 1."""
+    return graph.times(vector, graph.op("Min", graph.op("Div", 1.0, graph.length(vector, 1e-12)), 1.0))
 
 
 def _onnx() -> Any:

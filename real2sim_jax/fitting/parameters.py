@@ -52,8 +52,8 @@ class Parameters:
     hand_elevation: Array
     """(T,) rad, positive pointing down."""
     hand_reach: Array
-    """() How much of the way from the object's centre to its surface hides the hand while it touches: 0 when fingers
-    wrap around what they hold, 1 when they only push."""
+    """() The share of the distance from the object's centre to its surface that hides the hand while it touches: 0 when
+    fingers wrap around what they hold, 1 when they only push."""
     pan: Array
     """(T, 2) Shift of the image, in image widths, by which a camera in somebody's hand moves what stands still."""
 

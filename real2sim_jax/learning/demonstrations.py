@@ -93,7 +93,7 @@ def _level(wxyz: np.ndarray) -> np.ndarray:
 def _inwards(
     position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half: np.ndarray, config: DemonstrationConfig
 ) -> np.ndarray:
-    """Shift (3,) that puts the object at the same share of the way from the centre to the edge of the robot's anchor.
+    """Shift (3,) that puts the object in proportion as far from the centre of the robot's anchor as it was filmed.
 
     position (T, 3, 3) m and the anchor's half extents (3,) m are scaled already.
     """
@@ -130,6 +130,9 @@ def _origin(position: np.ndarray, action: Action, half_height: float) -> np.ndar
 
 def _grip(touching: np.ndarray, frame: np.ndarray, acting: np.ndarray, after: np.ndarray, action: Action) -> np.ndarray:
     closed = touching[np.round(frame).astype(int)] & acting
+    if action.has_anchor:
+        # The object starts in the hand, which holds it until the demonstrated contact has begun.
+        closed |= np.arange(len(closed)) < np.argmax(closed)
     return np.where(after & action.ends_holding, True, closed).astype(float)
 
 
@@ -142,7 +145,7 @@ def _lerp(values: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 
 def _nlerp(wxyz: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Unit quaternions (T, B, 4) at fractional frames: interpolated along the shorter way and normalised."""
+    """Unit quaternions (T, B, 4) at fractional frames: interpolated along the shorter turn and normalised."""
     aligned = wxyz.copy()
     for t in range(1, len(aligned)):
         flip = np.sum(aligned[t] * aligned[t - 1], axis=-1, keepdims=True) < 0.0

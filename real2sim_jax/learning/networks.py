@@ -1,11 +1,11 @@
-"""Actor and critic, and the actor's way into a policy file.
+"""Actor and critic, and the actor's export to a policy file.
 
-The actor sees time and the gripper; the critic sees everything. Networks and running statistics are brax's; the actor
-corrects the demonstrations' guide before the squashing. Actions are the tanh of a Gaussian whose noise is the same in
-all states: probabilities are those before the tanh, whose Jacobian cancels in every ratio of two policies.
+The actor sees time and the gripper; the critic sees everything. Networks and running statistics are brax's. The actor's
+output is a Gaussian whose noise is the same in all states: probabilities are those of the output, because what makes an
+action of it (the reference, or a tanh) is the same for every policy and cancels in every ratio of two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from jax import Array
 
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.observation import ACTION_SIZE, feature_size, features
-from real2sim_jax.core.policy import Policy
+from real2sim_jax.core.policy import Policy, act
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.settings import Checked, Length, Range
 
@@ -34,7 +34,7 @@ class NetworkConfig(Checked):
 
     hidden: Annotated[tuple[Annotated[int, Range(1, 8192)], ...], Length(1, 16)] = (128, 128, 128)
     sigma_translation: Sigma = 0.25
-    """Standard deviations before the tanh."""
+    """Standard deviations of the output."""
     sigma_rotation: Sigma = 0.15
     sigma_grip: Sigma = 0.6
 
@@ -45,18 +45,8 @@ class NetworkParameters:
 
     actor: Any
     log_sigma: Array
-    """(7,) of the exploration noise before the tanh."""
+    """(7,) of the exploration noise."""
     critic: Any
-
-
-@struct.dataclass
-class ActorInputs:
-    """What the actor reads of observations; independent of the parameters, so that updates need not repeat it."""
-
-    seen: Array
-    """(..., F) normalised features."""
-    bias: Array
-    """(..., 7) what the guide adds to the output."""
 
 
 @struct.dataclass
@@ -68,23 +58,23 @@ class Statistics:
 
 
 def sigma_of(parameters: NetworkParameters) -> Array:
-    """Return the standard deviations (7,) of the exploration noise before the tanh."""
+    """Return the standard deviations (7,) of the exploration noise."""
     return jnp.exp(parameters.log_sigma) + MIN_SIGMA
 
 
 def log_prob(mean: Array, sigma: Array, raw: Array) -> Array:
-    """Return the log density (...,), up to a constant, of actions (..., 7) before the tanh."""
+    """Return the log density (...,), up to a constant, of outputs (..., 7)."""
     return -(0.5 * ((raw - mean) / sigma) ** 2 + jnp.log(sigma)).sum(axis=-1)
 
 
 class Networks:
     """Pure functions of Parameters and Statistics for one action."""
 
-    def __init__(self, observed: Mapping[str, int], guide: Reference, config: NetworkConfig):
+    def __init__(self, observed: Mapping[str, int], reference: Reference | None, config: NetworkConfig):
         """observed: lengths of the two observations, as `ManipulationEnv.observation_size` has them."""
         self.config = config
         self.actor_size, self.critic_size = feature_size(observed["policy"]), observed["critic"]
-        self.guide = Reference(**{name: jnp.asarray(table) for name, table in vars(guide).items()})
+        self.reference = _converted(reference, jnp.asarray)
         small = jax.nn.initializers.variance_scaling(1e-4, "fan_in", "uniform")
         self._actor = MLP((*config.hidden, ACTION_SIZE), linen.tanh, output_kernel_init=small)
         self._critic = MLP((*config.hidden, 1), linen.tanh)
@@ -104,15 +94,18 @@ class Networks:
             *(running_statistics.init_state(specs.Array((size,), jnp.dtype("float32"))) for size in sizes)
         )
 
-    def actor_inputs(self, statistics: Statistics, obs: Array) -> ActorInputs:
-        """Return what the actor reads of policy observations (..., len(layout))."""
-        seen = running_statistics.normalize(features(obs), statistics.actor)
-        return ActorInputs(seen, self.guide.bias(obs))
+    def actor_inputs(self, statistics: Statistics, obs: Array) -> Array:
+        """Return what the actor reads of policy observations (..., len(layout)): (..., F) normalised features."""
+        return running_statistics.normalize(features(obs), statistics.actor)
 
-    def actor(self, parameters: NetworkParameters, inputs: ActorInputs) -> Array:
-        """Return the mean action (..., 7) before the tanh."""
-        correction: Any = self._actor.apply(parameters.actor, inputs.seen)
-        return correction + inputs.bias
+    def actor(self, parameters: NetworkParameters, inputs: Array) -> Array:
+        """Return the mean output (..., 7)."""
+        output: Any = self._actor.apply(parameters.actor, inputs)
+        return output
+
+    def action(self, obs: Array, output: Array) -> Array:
+        """Return the action (..., 7) in [-1, 1] that an output (..., 7) means for observations (..., len(layout))."""
+        return act(self.reference, obs, output)
 
     def critic_inputs(self, statistics: Statistics, obs: Array) -> Array:
         """Return what the critic reads of its observations (..., C)."""
@@ -143,6 +136,11 @@ class Networks:
             mean=arrays(statistics.actor.mean),
             std=arrays(statistics.actor.std),
             layers=tuple((arrays(pair["kernel"]), arrays(pair["bias"])) for pair in pairs),
-            guide=Reference(**{name: arrays(table) for name, table in vars(self.guide).items()}),
+            reference=_converted(self.reference, arrays),
             provenance=provenance,
         )
+
+
+def _converted(reference: Reference | None, convert: Callable[[Any], Any]) -> Reference | None:
+    """Return a reference whose tables are of another array library."""
+    return reference and Reference(**{name: convert(table) for name, table in vars(reference).items()})

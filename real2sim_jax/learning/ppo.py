@@ -7,7 +7,7 @@ train states vmapped (a population) or sharded.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Positive, Range, Share, Weight
-from real2sim_jax.learning.guides import GuideConfig
 from real2sim_jax.learning.networks import (
-    ActorInputs,
     NetworkConfig,
     NetworkParameters,
     Networks,
@@ -32,7 +30,9 @@ from real2sim_jax.learning.networks import (
     log_prob,
     sigma_of,
 )
+from real2sim_jax.learning.references import TrackingConfig
 from real2sim_jax.simulation.env import ManipulationEnv
+from real2sim_jax.simulation.types import StartState
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PPOConfig(Checked):
 
     envs: Annotated[int, Range(1, 1 << 20)] = 512
     """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
-    steps: Annotated[int, Range(1, 10**12)] = 1_000_000
+    steps: Annotated[int, Range(1, 10**12)] = 4_000_000
     """Control steps in all."""
     epochs: Annotated[int, Range(1, 1000)] = 4
     minibatches: Annotated[int, Range(1, 1 << 20)] = 16
@@ -53,10 +53,14 @@ class PPOConfig(Checked):
     entropy_cost: Weight = 1e-4
     value_cost: Weight = 0.5
     max_gradient_norm: Positive = 0.5
-    ramp: Share = 0.6
-    """Fraction of the training after which starts have their full difficulty."""
+    ramp: Share = 0.0
+    """Fraction of the training after which starts have their full width."""
+    replay: Share = 0.5
+    """Share of the episodes that begin as one of the last iteration whose outcome the critic expected least."""
     networks: NetworkConfig = field(default_factory=NetworkConfig)
-    guide: GuideConfig = field(default_factory=GuideConfig)
+    reference: Literal["tracking", "none"] = "tracking"
+    """The network moves the target of a controller that follows the demonstrated hand, or its output is the twist."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     def __post_init__(self) -> None:
         """UserError where a minibatch would be empty, or as in `Checked`."""
@@ -98,6 +102,10 @@ class TrainState:
     key: Array
     iteration: Array
     """() int."""
+    starts: StartState
+    """(N, ...) of the last iteration's episodes."""
+    surprise: Array
+    """(N,) of those episodes: the mean absolute advantage, 0 before the first iteration."""
 
 
 @struct.dataclass
@@ -106,7 +114,7 @@ class Rollout:
 
     policy_obs: Array
     critic_obs: Array
-    raw_action: Array
+    output: Array
     log_prob: Array
     reward: Array
     weight: Array
@@ -119,10 +127,11 @@ class Rollout:
 class Batch:
     """Transitions with their targets, (M, ...)."""
 
-    actor: ActorInputs
+    actor: Array
+    """(M, F) the actor's inputs."""
     critic: Array
     """(M, C) the critic's inputs."""
-    raw_action: Array
+    output: Array
     log_prob: Array
     advantage: Array
     target: Array
@@ -131,7 +140,7 @@ class Batch:
 
 def _keys(state: TrainState) -> dict[str, Array]:
     """Random keys by what an iteration draws from them, and the key of the following one."""
-    names = ("following", "starts", "shares", "actions", "updates")
+    names = ("following", "starts", "shares", "replayed", "draws", "actions", "updates")
     return dict(zip(names, jax.random.split(state.key, len(names)), strict=True))
 
 
@@ -142,8 +151,9 @@ def _in_turn(begin: Callable, play: Callable, learn: Callable) -> Iterate:
     """Return one iteration made of its three parts."""
 
     def iterate(state: TrainState) -> tuple[TrainState, dict[str, Array]]:
-        rollout, metrics = play(state, begin(state))
-        state, losses = learn(state, rollout)
+        starts, first = begin(state)
+        rollout, metrics = play(state, first)
+        state, losses = learn(state, rollout, starts)
         return state, metrics | losses
 
     return iterate
@@ -170,7 +180,10 @@ class PPO:
         key_networks, key_train = jax.random.split(key)
         parameters, statistics = self.networks.init(key_networks)
         optimizer = self._optimizer.init(parameters)  # type: ignore[arg-type]
-        return TrainState(hyper, parameters, statistics, optimizer, key_train, jnp.zeros((), jnp.int32))
+        iteration, surprise = jnp.zeros((), jnp.int32), jnp.zeros(self.config.envs)
+        # Replaced before any of them is replayed.
+        starts = jax.vmap(self.env.sample_start)(jax.random.split(key_train, self.config.envs), surprise)
+        return TrainState(hyper, parameters, statistics, optimizer, key_train, iteration, starts, surprise)
 
     def iterate(self, state: TrainState) -> tuple[TrainState, dict[str, Array]]:
         """Do one iteration; return the new state and scalar metrics."""
@@ -186,18 +199,28 @@ class PPO:
             return jax.jit(each(self.iterate))
         return _in_turn(*(jax.jit(each(part)) for part in (self._begin, self._play, self._learn)))
 
-    def _begin(self, state: TrainState) -> State:
+    def _begin(self, state: TrainState) -> tuple[StartState, State]:
         """Start the episodes of an iteration."""
-        env, keys = self.env, _keys(state)
-        # Every environment draws its own share of the difficulty, so that easy starts are never forgotten.
-        shares = self._difficulty(state) * jnp.sqrt(jax.random.uniform(keys["shares"], (self.config.envs,)))
-        starts = jax.random.split(keys["starts"], (self.config.envs, 2))
-        return self._spread(
-            jax.vmap(lambda k, share: env.reset_from(env.sample_start(k[0], share), k[1]))(starts, shares)
-        )
+        env, n, keys = self.env, self.config.envs, _keys(state)
+        # Every environment draws its own share of the width, so that easy starts are never forgotten.
+        shares = self._width(state) * jnp.sqrt(jax.random.uniform(keys["shares"], (n,)))
+        fresh = jax.vmap(env.sample_start)(jax.random.split(keys["starts"], n), shares)
+        starts = self._spread(self._replayed(state, fresh, keys["replayed"]))
+        return starts, self._spread(jax.vmap(env.reset_from)(starts, jax.random.split(keys["draws"], n)))
 
-    def _difficulty(self, state: TrainState) -> Array:
-        return jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations), 0.0, 1.0)
+    def _replayed(self, state: TrainState, fresh: StartState, key: Array) -> StartState:
+        """Replace a share of new starts by those of the last iteration whose episodes went otherwise than expected.
+
+        Prioritised level replay (arXiv 2010.03934): they are drawn in proportion to the mean absolute advantage.
+        """
+        key_rows, key_which = jax.random.split(key)
+        rows = jax.random.categorical(key_rows, jnp.log(state.surprise + 1e-12), shape=state.surprise.shape)
+        again = jax.random.uniform(key_which, rows.shape) < self.config.replay * (state.iteration > 0)
+        chosen = lambda old, new: jnp.where(again.reshape(-1, *[1] * (new.ndim - 1)), old[rows], new)  # noqa: E731
+        return jax.tree.map(chosen, state.starts, fresh)
+
+    def _width(self, state: TrainState) -> Array:
+        return jnp.clip((state.iteration + 1) / (self.config.ramp * self.config.iterations + 1e-6), 0.0, 1.0)
 
     def _play(self, state: TrainState, first: State) -> tuple[Rollout, dict[str, Array]]:
         """Play the episodes to their end."""
@@ -209,10 +232,10 @@ class PPO:
             before, alive = carry
             inputs = self.networks.actor_inputs(state.statistics, before.obs["policy"])
             mean = self.networks.actor(state.parameters, inputs)
-            raw = mean + sigma * jax.random.normal(key_step, mean.shape)
-            after = jax.vmap(env.step)(before, jnp.tanh(raw))
-            likely = log_prob(mean, sigma, raw)
-            record = Rollout(before.obs["policy"], before.obs["critic"], raw, likely, after.reward, alive, after.done)
+            output = mean + sigma * jax.random.normal(key_step, mean.shape)
+            seen, likely = before.obs, log_prob(mean, sigma, output)
+            after = jax.vmap(env.step)(before, self.networks.action(seen["policy"], output))
+            record = Rollout(seen["policy"], seen["critic"], output, likely, after.reward, alive, after.done)
             return (after, 1.0 - after.done), (record, after.metrics)
 
         (last, _), (rollout, metrics) = jax.lax.scan(step, (first, jnp.ones(n)), keys)
@@ -228,19 +251,20 @@ class PPO:
         mesh = Mesh(np.array(jax.devices()), ("environments",))
         return jax.lax.with_sharding_constraint(first, NamedSharding(mesh, PartitionSpec("environments")))
 
-    def _learn(self, state: TrainState, rollout: Rollout) -> tuple[TrainState, dict[str, Array]]:
+    def _learn(self, state: TrainState, rollout: Rollout, starts: StartState) -> tuple[TrainState, dict[str, Array]]:
         """Learn from the episodes."""
         keys = _keys(state)
-        batch = self._targets(state, rollout)
+        batch, surprise = self._targets(state, rollout)
         seen = rollout.policy_obs, rollout.critic_obs
         statistics = self.networks.update_statistics(state.statistics, *seen, rollout.weight)
-        difficulty = self._difficulty(state)
         # The updates use the statistics that the actions were drawn with: the first ratio must be one.
         state, losses = self._update(state, batch, keys["updates"])
-        state = state.replace(key=keys["following"], iteration=state.iteration + 1, statistics=statistics)  # type: ignore[attr-defined]
-        return state, losses | {"train/difficulty": difficulty}
+        changes = {"statistics": statistics, "starts": starts, "surprise": surprise}
+        state = state.replace(key=keys["following"], iteration=state.iteration + 1, **changes)  # type: ignore[attr-defined]
+        return state, losses
 
-    def _targets(self, state: TrainState, rollout: Rollout) -> Batch:
+    def _targets(self, state: TrainState, rollout: Rollout) -> tuple[Batch, Array]:
+        """Return what the updates learn from, and the mean absolute advantage (N,) of each episode."""
         critic_inputs = self.networks.critic_inputs(state.statistics, rollout.critic_obs)
         values = self.networks.critic(state.parameters, critic_inputs)
         targets, advantages = compute_gae(
@@ -259,13 +283,14 @@ class PPO:
         batch = Batch(
             actor=self.networks.actor_inputs(state.statistics, rollout.policy_obs),
             critic=critic_inputs,
-            raw_action=rollout.raw_action,
+            output=rollout.output,
             log_prob=rollout.log_prob,
             advantage=(advantages - mean) / (std + 1e-8),
             target=targets,
             weight=w,
         )
-        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch)
+        surprise = (w * jnp.abs(advantages)).sum(axis=0) / w.sum(axis=0)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), batch), surprise
 
     def _update(self, state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, dict[str, Array]]:
         size = batch.weight.shape[0]
@@ -296,7 +321,7 @@ class PPO:
         self, parameters: NetworkParameters, hyper: Hyperparameters, batch: Batch
     ) -> tuple[Array, dict[str, Array]]:
         mean = self.networks.actor(parameters, batch.actor)
-        log_ratio = log_prob(mean, sigma_of(parameters), batch.raw_action) - batch.log_prob
+        log_ratio = log_prob(mean, sigma_of(parameters), batch.output) - batch.log_prob
         ratio = jnp.exp(log_ratio)
         clipped = jnp.clip(ratio, 1.0 - hyper.clip, 1.0 + hyper.clip)
         gain = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)

@@ -17,9 +17,9 @@ from real2sim_jax.core.settings import Checked, Count, Seed
 from real2sim_jax.data.artefacts import plain, versions
 from real2sim_jax.data.locks import locked
 from real2sim_jax.data.types import Demonstration, stack, unstack
-from real2sim_jax.learning.guides import reference_from
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
+from real2sim_jax.learning.references import best_reference
 from real2sim_jax.learning.run import Evaluate, RunFolder, WallClock
 from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv
 from real2sim_jax.simulation.physics.backends import make_physics
@@ -56,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Watch:
-    """What is told of a run, and asked of its user, as it goes on."""
+    """What a run reports, and asks of its user, as it goes on."""
 
     report: Callable[[Progress], None]
     stopped: Callable[[], bool]
@@ -69,7 +69,7 @@ class TrainingResult:
 
     policy: Policy
     first_policy: Policy
-    """Before any learning: the guide alone."""
+    """Before any learning: the reference alone."""
     history: Mapping[str, np.ndarray]
     """Metrics by name, (iterations,) each."""
     complete: bool
@@ -82,9 +82,9 @@ def make_env(action: Action, demos: Demonstration, config: TrainConfig) -> Manip
 
 
 def make_ppo(env: ManipulationEnv, demos: Demonstration, config: PPOConfig) -> PPO:
-    """Return the learner of an environment, guided by the demonstrations (stacked on a leading axis)."""
-    guide = reference_from(env.action, demos, config.guide)
-    return PPO(env, Networks(env.observation_size, guide, config.networks), config)
+    """Return the learner of an environment; its reference is made of the demonstrations (stacked on a leading axis)."""
+    reference = None if config.reference == "none" else best_reference(env, demos, config.tracking)
+    return PPO(env, Networks(env.observation_size, reference, config.networks), config)
 
 
 def train(
@@ -106,9 +106,9 @@ def train(
     `parents` are hashes of the input files. `evaluate` is asked with each checkpoint for numbers to log, `stopped`
     after every iteration; a stopped run ends like a finished one, with the policy that it has. `resume` goes on from
     the last checkpoint. `wandb_project` gets the numbers too (extra `wandb`). A new run writes nothing before its first
-    iteration is done; an earlier one in `folder` is then kept as FOLDER.previous, which `say` tells. UserError when a
-    loss is no longer finite (the last good policy is kept), when there is nothing to resume, or when another process
-    trains there.
+    iteration is done; an earlier one in `folder` is then kept as FOLDER.previous, which `say` gets a
+    line about. UserError when a loss is no longer finite (the last good policy is kept), when there is nothing to
+    resume, or when another process trains there.
     """
     members = {folder: config}
     (outcome,) = train_population(

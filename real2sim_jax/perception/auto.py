@@ -57,17 +57,17 @@ def _labels(video: Video, prompts: Sequence[Prompt], progress: Progress, tools: 
     drift = drift_of(video.frames)
     clip = make_clip(video.frames, drift)
     prompts = [_placed(prompt, drift, clip.shape[1] / video.source_size[0]) for prompt in prompts]
-    told = [prompt for prompt in prompts if prompt.role != "hand"]
+    hinted = [prompt for prompt in prompts if prompt.role != "hand"]
     progress(0.05, "hands")
     hints = find_hints(clip) if tools.networks else no_hints()
-    key, why = (told[0].frame, "there is the first prompt") if told else choose_key(clip, hints, tools.networks)
-    things = _things(clip, key, tools, by_itself=not told)
+    key, why = (hinted[0].frame, "there is the first prompt") if hinted else choose_key(clip, hints, tools.networks)
+    things = _things(clip, key, tools, by_itself=not hinted)
     hand = hand_at(clip, key, prompts, tools.cutter)
     if hand is not None:
         why += "; a hand is in it already"
         put_hand(things, hand)
-    fixed = {_drawn(clip, prompt, things, tools): prompt.role for prompt in told if prompt.frame == key}
-    later = [prompt for prompt in told if prompt.frame != key]
+    fixed = {_drawn(clip, prompt, things, tools): prompt.role for prompt in hinted if prompt.frame == key}
+    later = [prompt for prompt in hinted if prompt.frame != key]
     places = {role: label for label, role in fixed.items() if role != "ignore"}
     pins = _pins(clip, [prompt for prompt in later if prompt.role in places], places, tools)
     labels = _tracked(clip, key, things, _hands(clip, hints, prompts, tools), pins, tools, progress)

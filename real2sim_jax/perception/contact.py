@@ -106,7 +106,7 @@ def contact_from_masks(
 
 
 def hinted_contact(found: Contact, spans: Sequence[tuple[int, int]]) -> Contact:
-    """Return the contact with the touching frames, first to last of each span, that the user told.
+    """Return the contact with the touching frames, first to last of each span, that the user named.
 
     The action keeps within them: it is what the masks say of them, or all of them where that is nothing.
     """
@@ -178,13 +178,13 @@ def _whole_motion(span: np.ndarray, place: np.ndarray, seen: np.ndarray) -> np.n
     """Widen the frames in which motion shows to all of the motion: a hand starts and stops slowly.
 
     place (T, 2) in units of its noise. Motions have minimum jerk (Flash and Hogan, J. Neurosci. 1985): after a small
-    share t of its time one has gone 10 t^3 of its way.
+    share t of its time one has gone 10 t^3 of its path.
     """
     if not (span & seen).any():
         return span
     first, last = np.flatnonzero(span)[[0, -1]]
-    way = np.linalg.norm(np.ptp(place[span & seen], axis=0))
-    lag = min((SHOWN_DEVIATIONS / max(10.0 * way, 1e-6)) ** (1.0 / 3.0), MAX_LAG_SHARE)
+    length = np.linalg.norm(np.ptp(place[span & seen], axis=0))
+    lag = min((SHOWN_DEVIATIONS / max(10.0 * length, 1e-6)) ** (1.0 / 3.0), MAX_LAG_SHARE)
     frames = round((last - first + 1) * lag / (1.0 - 2.0 * lag))
     index = np.arange(len(span))
     # What moves when it first shows was moved before.

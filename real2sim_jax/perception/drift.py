@@ -1,4 +1,4 @@
-"""How a hand-held camera drifted, told from the background, and its removal.
+"""How a hand-held camera drifted, estimated from the background, and its removal.
 
 Corners spread evenly over the image are followed from frame to frame; most of them lie on the background, so that the
 similarity that most of them agree on is the camera's. Source: RANSAC (Fischler and Bolles, 1981) on the tracks of Lucas

@@ -44,22 +44,22 @@ NO_HINTS = UserHints()
 def read_hints(words: Sequence[str]) -> UserHints:
     """Return what words say, in which a file stands for its lines; UserError for one that cannot be read."""
     # A file first: its name may hold a '='.
-    hints = [read_told_file(Path(w)) if os.path.isfile(w) or "=" not in w else parse_told([w]) for w in words]
+    hints = [read_hints_file(Path(w)) if os.path.isfile(w) or "=" not in w else parse_hints([w]) for w in words]
     contacts = sorted(span for each in hints for span in each.contacts)
     return UserHints(tuple(prompt for each in hints for prompt in each.prompts), tuple(contacts))
 
 
-def read_told_file(path: Path) -> UserHints:
+def read_hints_file(path: Path) -> UserHints:
     """Return what a file's lines say, without what follows a '#'; UserError for one that cannot be read."""
     if not os.path.isfile(path):
         raise UserError(
             f"--prompt {str(path)!r}: expected ROLE=x1,y1,x2,y2@FRAME with ROLE one of {', '.join(ROLES)},"
             " contact=FIRST-LAST, or a file of such lines"
         )
-    return parse_told(line.partition("#")[0] for line in read_text(path).splitlines())
+    return parse_hints(line.partition("#")[0] for line in read_text(path).splitlines())
 
 
-def parse_told(lines: Iterable[str]) -> UserHints:
+def parse_hints(lines: Iterable[str]) -> UserHints:
     """Return what lines say, leaving out blank ones; UserError for one that cannot be read."""
     said = [line.strip() for line in lines if line.strip()]
     of_contact = [text.replace(" ", "").startswith("contact=") for text in said]
@@ -69,7 +69,7 @@ def parse_told(lines: Iterable[str]) -> UserHints:
 
 
 def lines_of(hints: UserHints) -> list[str]:
-    """Return what is told as lines that `parse_told` reads, boxes by frame: the first is where tracking starts."""
+    """Return hints as lines that `parse_hints` reads, boxes by frame: the first is where tracking starts."""
     boxes = sorted(hints.prompts, key=lambda prompt: (prompt.frame, ROLES.index(prompt.role)))
     # As many digits as the number needs to be the same again, and no exponent.
     number = lambda value: np.format_float_positional(value, trim="-")  # noqa: E731
@@ -77,8 +77,8 @@ def lines_of(hints: UserHints) -> list[str]:
     return lines + [f"contact={first}-{last}" for first, last in hints.contacts]
 
 
-def check_told(hints: UserHints, frames: int, size_px: tuple[int, int]) -> None:
-    """UserError where something is told that a video of so many frames of this size does not show."""
+def check_hints(hints: UserHints, frames: int, size_px: tuple[int, int]) -> None:
+    """UserError where a hint names what a video of so many frames of this size does not show."""
     named = [(f"{prompt.role}: frame", prompt.frame) for prompt in hints.prompts]
     for what, frame in [*named, *(("contact: frame", last) for _, last in hints.contacts)]:
         if frame >= frames:

@@ -1,4 +1,4 @@
-"""Which thing is which: told apart by how far they move, what the hand touches, and where the moved one ends."""
+"""Which thing is which: distinguished by how far they move, what the hand touches, and where the moved one ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,19 +117,19 @@ def touching(thing: np.ndarray, hand: np.ndarray, reach_px: float) -> bool:
 def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:
     """Other things that go where the first one goes."""
     first, parts = free[0], []
-    ways = {candidate.label: _way(labels, candidate.label) for candidate in free}
+    paths = {candidate.label: _path(labels, candidate.label) for candidate in free}
     for other in free[1:]:
-        both = np.isfinite(ways[first.label]).all(axis=1) & np.isfinite(ways[other.label]).all(axis=1)
+        both = np.isfinite(paths[first.label]).all(axis=1) & np.isfinite(paths[other.label]).all(axis=1)
         if other.motion < MIN_MOTION or both.sum() < 3:
             continue
-        apart = (ways[first.label] - ways[other.label])[both]
-        span = np.linalg.norm(np.ptp(ways[first.label][both], axis=0))
+        apart = (paths[first.label] - paths[other.label])[both]
+        span = np.linalg.norm(np.ptp(paths[first.label][both], axis=0))
         if np.linalg.norm(np.ptp(apart, axis=0)) < ALONGSIDE * span:
             parts.append(other.label)
     return parts
 
 
-def _way(labels: np.ndarray, label: int) -> np.ndarray:
+def _path(labels: np.ndarray, label: int) -> np.ndarray:
     return np.stack([_centre(found == label) for found in labels])
 
 

@@ -1,6 +1,6 @@
 """Masks from boxes and points by a Segment Anything model (Kirillov et al., ICCV 2023) whose checkpoint the user names.
 
-The one file that imports torch, and only when it is asked for. What the model looks like is told from the checkpoint's
+The one file that imports torch, and only when it is asked for. What the model looks like is read from the checkpoint's
 shapes, so that ViT-B, L and H and smaller ones load alike.
 """
 

@@ -1,4 +1,4 @@
-"""From the frames of a video to labels of hand, moved object and anchor: one interface, several ways behind it."""
+"""From the frames of a video to labels of hand, moved object and anchor: one interface, several segmenters."""
 
 from collections.abc import Sequence
 from functools import partial

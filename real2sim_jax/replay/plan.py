@@ -1,4 +1,4 @@
-"""What the pads of a replay do, and when: the fitted hand's way, with a pause to close and a pause to let go.
+"""What the pads of a replay do, and when: the fitted hand's path, with a pause to close and a pause to let go.
 
 The plan is made from the fitted track alone and then followed blindly. It moves the pads' middle along the fitted tip,
 which is the object's centre while the hand touches. The fitted azimuth and elevation are those of the forearm; the
@@ -22,7 +22,7 @@ from real2sim_jax.geometry.cuboids import CORNER_SIGNS, vertical_half_extent
 
 @dataclass(frozen=True)
 class ReplayConfig(Checked):
-    """How a fitted track becomes the way of the pads; one setting for all videos."""
+    """How a fitted track becomes the path of the pads; one setting for all videos."""
 
     slower: Annotated[float, Range(1, 1000)] = 3.0
     """Time is stretched by this, and further where the pads would be faster than a policy may command."""
@@ -72,7 +72,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Way:
+class FittedPath:
     """The valid frames of a track, and when the object is held in them."""
 
     position: np.ndarray
@@ -116,18 +116,18 @@ def make_plan(track: CuboidTrack, action: Action, config: ReplayConfig) -> Plan:
     Frames before the first touch in which the object hangs in the air are left out: it came in a hand that was not
     seen at it. An action that ends holding holds to the end; elsewhere what is still held at the end is let go.
     """
-    way = _way(track, action, config)
-    start = _start(way, config)
-    first = way.runs[0][0] if way.runs else start
-    builder = _Builder(way, config, place=max(first - 1, start) if first > start else start)
+    path = _path(track, action, config)
+    start = _start(path, config)
+    first = path.runs[0][0] if path.runs else start
+    builder = _Builder(path, config, place=max(first - 1, start) if first > start else start)
     done = start
-    for first, last in way.runs:
+    for first, last in path.runs:
         builder.approach(done, first, last)
         builder.carry(first, last)
         builder.let_go(last, action.ends_holding)
         done = last + 1
-    builder.follow(done, len(way.held))
-    return Plan(builder.nodes, start, builder.place, bool(way.held[start]))
+    builder.follow(done, len(path.held))
+    return Plan(builder.nodes, start, builder.place, bool(path.held[start]))
 
 
 def grasp_wrist(hand_wxyz: np.ndarray, held_wxyz: np.ndarray, half_extents: np.ndarray, bend_rad: float) -> np.ndarray:
@@ -160,7 +160,7 @@ def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
     return [(int(begin), int(end) - 1) for begin, end in edges.reshape(-1, 2)]
 
 
-def _way(track: CuboidTrack, action: Action, config: ReplayConfig) -> Way:
+def _path(track: CuboidTrack, action: Action, config: ReplayConfig) -> FittedPath:
     valid = np.asarray(track.valid, bool)
     held = np.array(np.asarray(track.touching, bool)[valid])
     for first, last in stretches(~held):
@@ -169,14 +169,14 @@ def _way(track: CuboidTrack, action: Action, config: ReplayConfig) -> Way:
     if action.ends_holding and held.any():
         held[np.flatnonzero(held)[-1] :] = True
     position, wxyz = np.asarray(track.position, float)[valid], np.asarray(track.wxyz, float)[valid]
-    return Way(position, wxyz, np.asarray(track.half_extents, float), held, float(track.dt))
+    return FittedPath(position, wxyz, np.asarray(track.half_extents, float), held, float(track.dt))
 
 
-def _start(way: Way, config: ReplayConfig) -> int:
-    if not way.runs:
+def _start(path: FittedPath, config: ReplayConfig) -> int:
+    if not path.runs:
         return 0
-    start = way.runs[0][0]
-    while start > 0 and way.above_rest(start - 1) <= config.in_air_m:
+    start = path.runs[0][0]
+    while start > 0 and path.above_rest(start - 1) <= config.in_air_m:
         start -= 1
     return start
 
@@ -184,42 +184,42 @@ def _start(way: Way, config: ReplayConfig) -> int:
 class _Builder:
     """Appends nodes; `wrist` is the bend in force."""
 
-    def __init__(self, way: Way, config: ReplayConfig, place: int):
-        self.way, self.config, self.place = way, config, place
+    def __init__(self, path: FittedPath, config: ReplayConfig, place: int):
+        self.path, self.config, self.place = path, config, place
         self.nodes: list[Node] = []
         self.wrist = np.array([1.0, 0.0, 0.0, 0.0])
 
     def approach(self, begin: int, first: int, last: int) -> None:
         """Come with open pads to where the object was last seen at rest, and close; or begin closed on it."""
-        way, grasp = self.way, max(first - 1, begin)
+        path, grasp = self.path, max(first - 1, begin)
         if self.nodes:
             # The bend for another grasp is taken on far from the object, which the turning pads would sweep away.
-            far = begin + int(np.argmax(np.linalg.norm(way.offset()[begin:first], axis=-1)))
+            far = begin + int(np.argmax(np.linalg.norm(path.offset()[begin:first], axis=-1)))
             self.follow(begin, far)
             begin = far
-        hand, moved = way.wxyz[grasp, HAND], way.wxyz[grasp : last + 1, MOVED]
-        self.wrist = grasp_wrist(hand, moved, way.half_extents[MOVED], self.config.max_bend_rad)
+        hand, moved = path.wxyz[grasp, HAND], path.wxyz[grasp : last + 1, MOVED]
+        self.wrist = grasp_wrist(hand, moved, path.half_extents[MOVED], self.config.max_bend_rad)
         self.grasp = grasp, multiply(hand, self.wrist)
         self.follow(begin, first)
-        self._add(way.position[grasp, MOVED], grasp, closed=first == begin)
+        self._add(path.position[grasp, MOVED], grasp, closed=first == begin)
         self._pause(grasp, closed=True)
 
     def follow(self, begin: int, end: int) -> None:
-        """Go the hand's way with open pads."""
+        """Follow the hand's path with open pads."""
         for frame in range(begin, end):
-            self._add(self.way.position[frame, HAND], frame, closed=False, shown=frame)
+            self._add(self.path.position[frame, HAND], frame, closed=False, shown=frame)
 
     def carry(self, first: int, last: int) -> None:
-        """Go the object's way with closed pads."""
+        """Follow the object's path with closed pads."""
         for frame in range(first, last + 1):
             self._turn(frame)
-            self._add(self.way.position[frame, MOVED], frame, closed=True, shown=frame)
+            self._add(self.path.position[frame, MOVED], frame, closed=True, shown=frame)
 
     def let_go(self, last: int, keep: bool) -> None:
         """Open where the object is first seen on its own, or at the end of the video unless it is kept."""
-        if last < len(self.way.held) - 1:
+        if last < len(self.path.held) - 1:
             self._turn(last + 1)
-            self._add(self.way.position[last + 1, MOVED], last + 1, closed=True)
+            self._add(self.path.position[last + 1, MOVED], last + 1, closed=True)
             self._pause(last + 1, closed=False)
         elif not keep:
             self._pause(last, closed=False)
@@ -228,11 +228,11 @@ class _Builder:
     def _turn(self, frame: int) -> None:
         if not self.config.rigid:
             at, gripper = self.grasp
-            turned = multiply(self.way.wxyz[frame, MOVED], conjugate(self.way.wxyz[at, MOVED]))
-            self.wrist = multiply(conjugate(self.way.wxyz[frame, HAND]), multiply(turned, gripper))
+            turned = multiply(self.path.wxyz[frame, MOVED], conjugate(self.path.wxyz[at, MOVED]))
+            self.wrist = multiply(conjugate(self.path.wxyz[frame, HAND]), multiply(turned, gripper))
 
     def _add(self, position: np.ndarray, frame: int, closed: bool, shown: int = -1) -> None:
-        wxyz = multiply(self.way.wxyz[frame, HAND], self.wrist)
+        wxyz = multiply(self.path.wxyz[frame, HAND], self.wrist)
         time = self.config.pause_s
         if self.nodes:
             wxyz = wxyz if self.nodes[-1].wxyz @ wxyz >= 0.0 else -wxyz
@@ -244,7 +244,7 @@ class _Builder:
         before = self.nodes[-1]
         angle = 2.0 * np.arccos(np.clip(before.wxyz @ wxyz, -1.0, 1.0))
         moving = np.linalg.norm(position - before.position) / MAX_LINEAR_M_S
-        return float(max(self.config.slower * self.way.dt, moving, angle / MAX_ANGULAR_RAD_S))
+        return float(max(self.config.slower * self.path.dt, moving, angle / MAX_ANGULAR_RAD_S))
 
     def _pause(self, frame: int, closed: bool, shown: int = -1) -> None:
         last = self.nodes[-1]
@@ -254,6 +254,6 @@ class _Builder:
 
     def _clear(self, position: np.ndarray, wxyz: np.ndarray, frame: int) -> float:
         """Opening at which one pad is on either side of the object, wherever the hand is."""
-        corners = self.way.corners(max(frame, self.place))
+        corners = self.path.corners(max(frame, self.place))
         aside = rotate(conjugate(wxyz)[None], corners - position)[:, 1]
         return float(np.abs(aside).max() + self.config.margin_m)

@@ -23,7 +23,7 @@ this share of the frames in which the fitted hand touches."""
 ANCHOR_M = 0.01
 """How far the anchor may end from where it stood, as in the policy benchmark."""
 STIFFNESS, DAMPING, MAX_FORCE = 3000.0, 170.0, 100.0
-"""N/m, N s/m, N: how the arm pulls the pads along; it yields where the way leads through something."""
+"""N/m, N s/m, N: how the arm pulls the pads along; it yields where the path leads through something."""
 TURN_STIFFNESS, TURN_DAMPING, MAX_TORQUE = 30.0, 1.7, 10.0
 """N m/rad, N m s/rad, N m: the same for turns."""
 LIFT_RATE_S, MAX_LIFT = 4.0, 10.0

@@ -47,8 +47,9 @@ def limits_from(max_linear: float | None, max_angular: float | None, base: Limit
 def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[Step], None] | None = None) -> int:
     """Run a policy on an arm with signals as the emergency stop; 0 when it went through, 1 when it did not.
 
-    A run that ended early did not go through, nor did one that braked on its way, because no state came, say. Prints a
-    line a second; `on_step` gets every step too. InputError before the first motion on wrong settings.
+    A run that ended early did not go through, nor did one that braked before its end, because no state came,
+    for example. Prints a line a second; `on_step` gets every step too. InputError before the first motion on wrong
+    settings.
     """
     steps = _steps(settings.steps, policy, arm)
     if settings.log:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from real2sim_jax.benchmark.success import Success, judge
+from real2sim_jax.benchmarks.success import Success, judge
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.policy import Policy
@@ -37,7 +37,7 @@ def panda_limits() -> Limits:
 
 
 def make_arm(policy: Policy, action: Action, start: StartState, setup: Setup) -> WorldArm:
-    """Return the robot at a start; ArmError where the arm cannot reach it or cannot go the policy's way."""
+    """Return the robot at a start; ArmError where the arm cannot reach it or cannot follow the policy's path."""
     if setup.robot == "mujoco-gripper":
         return GripperArm(action, start, policy.dt)
     frame, reach = reach_at(policy, pose_at(start), setup.object_pose, setup.limits, WIDE_GRIPPER_M)

@@ -55,9 +55,10 @@ def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Ar
 def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Array, config: StartConfig) -> StartState:
     """Draw a start; difficulty () in [0, 1] scales the noise. The first candidate without overlap is taken.
 
-    Falls back to the nominal pose when all candidates overlap.
+    The noise is around the nominal pose. Where the object starts in the hand, half of the candidates are around the
+    anchor instead, the others around any place between. Falls back to the nominal pose when all candidates overlap.
     """
-    key_size, key_pose = jax.random.split(key)
+    key_size, key_pose, key_place = jax.random.split(key, 3)
     objects = action.bodies - 1
     unit = jax.random.uniform(key_size, (2, objects))
     heights = config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0]
@@ -67,8 +68,10 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     noise = jax.random.uniform(key_pose, (CANDIDATES, 5), minval=-1.0, maxval=1.0) * difficulty
     rises = jnp.abs(noise[:, 2:3]) if not action.has_anchor else noise[:, 2:3]
     shift = jnp.concatenate([noise[:, :2], rises], axis=-1) * jnp.asarray(config.position_m)
+    nearer = jnp.minimum(jax.random.uniform(key_place, (CANDIDATES, 1), maxval=2.0), 1.0)
+    nearer *= (difficulty > 0.0) * action.has_anchor
     candidates = StartState(
-        gripper_position=nominal.gripper_position + shift,
+        gripper_position=(1.0 - nearer) * nominal.gripper_position + nearer * LOWEST_M * _UP + shift,
         azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
         elevation=nominal.elevation + jnp.deg2rad(config.elevation_deg) * noise[:, 4],
         heights=jnp.broadcast_to(heights, (CANDIDATES, objects)),

@@ -4,19 +4,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, read_json, save, write_json
 from real2sim_jax.data.types import MaskTrack
+from real2sim_jax.perception.contact import Contact
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
-from real2sim_jax.perception.prompts import NO_HINTS, UserHints, check_told
+from real2sim_jax.perception.prompts import NO_HINTS, UserHints, check_hints
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import Segmenter, segmenter_named
-from real2sim_jax.perception.things import Progress
-from real2sim_jax.perception.video import LONG_SIDE_PX, check_is_file, read_video
+from real2sim_jax.perception.things import Found, Progress
+from real2sim_jax.perception.video import LONG_SIDE_PX, Video, check_is_file, read_video
 from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import save_mask_video
 
@@ -85,14 +86,31 @@ def video_id(path: Path) -> str:
     return f"video_{name}" if re.fullmatch(r"seed\d+", name) else name
 
 
+class Masks(NamedTuple):
+    """What was found in a video, and what it was found with."""
+
+    video: Video
+    found: Found
+    track: MaskTrack
+    contact: Contact
+
+
+def masks_of(
+    path: Path, segmenter: Segmenter, hints: UserHints = NO_HINTS, progress: Progress = lambda share, text: None
+) -> Masks:
+    """Return the masks of a video file; UserError where it cannot be read or segmented."""
+    check_is_file(path)
+    progress(0.0, "reading")
+    video = read_video(path)
+    check_hints(hints, len(video.frames), video.source_size)
+    found = segmenter(video, hints.prompts, progress)
+    return Masks(video, found, *mask_track(found, video, hints.contacts))
+
+
 def _segment(
     path: Path, folder: Path, segmenter: Segmenter, hints: UserHints, made_from: Any, progress: Progress
 ) -> tuple[MaskTrack, dict[str, Any]]:
-    progress(0.0, "reading")
-    video = read_video(path)
-    check_told(hints, len(video.frames), video.source_size)
-    found = segmenter(video, hints.prompts, progress)
-    track, contact = mask_track(found, video, hints.contacts)
+    video, found, track, contact = masks_of(path, segmenter, hints, progress)
     summary = summary_of(found, contact)
     progress(0.97, "drawing")
     times = contact.phases(), contact.touching, contact.confidence

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.benchmark.report import Report, make_report, save_report
-from real2sim_jax.benchmark.rollout import Rollout, make_rollout
-from real2sim_jax.benchmark.specs import SPECS, generate, read_spec, spec_hash
-from real2sim_jax.benchmark.terms import demonstrated_terms, terms_over_time
+from real2sim_jax.benchmarks.report import Report, make_report, save_report
+from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
+from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
+from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -81,16 +81,16 @@ def train_stage(
         )
     by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
     for seed, outcome in by_seed.items():
-        save_policy(guide_path(layout, seed), outcome.first_policy)
+        save_policy(reference_path(layout, seed), outcome.first_policy)
         curves = {name: value for name, value in outcome.history.items() if name.startswith(SHOWN)}
         if curves:
             save_learning_curves(layout.seed(seed) / "curves.png", curves, outcome.history["steps"])
     return by_seed
 
 
-def guide_path(layout: RunLayout, seed: int) -> Path:
-    """Where the policy lies that a run started from: the guide with an untrained network, as a baseline."""
-    return layout.seed(seed) / "guide" / "policy.npz"
+def reference_path(layout: RunLayout, seed: int) -> Path:
+    """Where the policy lies that a run started from: the reference with an untrained network, as a baseline."""
+    return layout.seed(seed) / "reference" / "policy.npz"
 
 
 def benchmark_stage(
@@ -123,7 +123,7 @@ def judged(
     for path in policies:
         policy = load_policy(path)
         for spec, starts in states.items():
-            trajectories, success, _ = _rollout(action, physics, policy.sees_object)(policy, starts)
+            trajectories, success, _ = rollout_of(action, physics, policy.sees_object)(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
 
@@ -151,8 +151,8 @@ def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Traje
 
 
 @cache
-def _rollout(action: Action, physics: str, sees_object: bool) -> Rollout:
-    """Kept, and with it what it has compiled: without demonstrations it does not depend on the policy's training."""
+def rollout_of(action: Action, physics: str, sees_object: bool) -> Rollout:
+    """Return what rolls policies of an action out; kept, and with it what it has compiled."""
     config = EnvConfig(observe_object=sees_object)
     return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
 
@@ -179,7 +179,7 @@ class GreedyEvaluation:
 
     def __init__(self, action: Action, demos: Demonstration, config: TrainConfig):
         """The physics is the training's; nothing is randomised."""
-        self._action, self._rollout = action, _rollout(action, config.physics, config.env.observe_object)
+        self._action, self._rollout = action, rollout_of(action, config.physics, config.env.observe_object)
         self._demonstration = jax.tree.map(lambda leaf: np.asarray(leaf)[0], demos)
         groups = {"unrandomised": nominal_states(action, moved_offset(demos))}
         groups |= {spec: start_states(spec, action, config.seed, EVALUATION_ROWS) for spec in SPECS}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.benchmark.report import rate, save_report
-from real2sim_jax.benchmark.specs import spec_hash
+from real2sim_jax.benchmarks.report import rate, save_report
+from real2sim_jax.benchmarks.specs import spec_hash
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -24,7 +24,7 @@ from real2sim_jax.learning.demonstrations import DemonstrationConfig
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.fit import Observed, fit_observed
-from real2sim_jax.stages.train_and_benchmark import demonstration_stage, guide_path, judged, train_stage
+from real2sim_jax.stages.train_and_benchmark import demonstration_stage, judged, reference_path, train_stage
 from real2sim_jax.sweeps.sources import tracks_hash
 from real2sim_jax.sweeps.study import Condition
 
@@ -122,9 +122,9 @@ def _demonstrations(job: Job, layout: RunLayout, fits: RunLayout, console: Conso
 
 
 def _results(job: Job, layout: RunLayout, console: Console) -> list[dict[str, Any]]:
-    """Judge every seed, and of the first one the guide alone, which learning started from."""
+    """Judge every seed, and of the first one the reference alone, which learning started from."""
     paths = {layout.seed(seed) / "policy.npz": (seed, "trained") for seed in job.seeds}
-    paths[guide_path(layout, job.seeds[0])] = (job.seeds[0], "guide")
+    paths[reference_path(layout, job.seeds[0])] = (job.seeds[0], "reference")
     results = []
     with console.status("benchmark") as update:
         for path, report, _ in judged(job.action, paths, job.starts, job.condition.train.physics, seed=0):

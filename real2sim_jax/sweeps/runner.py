@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from real2sim_jax.benchmark.specs import SPECS
+from real2sim_jax.benchmarks.specs import SPECS
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import write_text

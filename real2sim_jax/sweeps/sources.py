@@ -77,7 +77,7 @@ def observed_tracks(
 
 
 def _drawn(source: StateSource, action: Action, seed: int) -> Observed:
-    """The same scenes for either way of seeing them, so that nothing else differs."""
+    """The same scenes for masks and for boxes, so that nothing else differs."""
     if source.states != "A" or source.video is not None:
         raise UserError("source.synthetic: drawn scenes have state set A and no videos to choose from; drop the others")
     masks = [observe_masks(scene) for scene in synthetic_scenes(action, SYNTHETIC_COUNT, seed)]

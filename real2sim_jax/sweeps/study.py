@@ -9,8 +9,8 @@ train.ppo.steps = 1_000_000
 
 [conditions.usual]               # nothing else: the defaults
 
-[conditions.short-ramp]          # dotted paths into `Condition`
-train.ppo.ramp = 0.3
+[conditions.no-replay]          # dotted paths into `Condition`
+train.ppo.replay = 0.0
 
 [quick]                          # the same with --quick: these lines go over those above
 seeds = 3

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from real2sim_jax.benchmark.report import Rate, rate
-from real2sim_jax.benchmark.specs import SPECS
+from real2sim_jax.benchmarks.report import Rate, rate
+from real2sim_jax.benchmarks.specs import SPECS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import write_csv, write_text
 from real2sim_jax.sweeps.population import finished
@@ -26,7 +26,7 @@ class Row:
     condition: str
     action: str
     policy: str
-    """trained, or guide: what learning started from."""
+    """trained, or reference: what learning started from."""
     seed: int
     spec: str
     successes: int
@@ -75,15 +75,15 @@ def table(members: Sequence[Member], rows: Sequence[Row]) -> list[tuple[str, ...
 
 
 def share(rows: Sequence[Row], spec: str) -> str:
-    """Return lines: the rate of all trained policies' episodes, the lowest and highest seed, and the guide's rate."""
-    trained, guide = ([r for r in rows if (r.spec, r.policy) == (spec, name)] for name in ("trained", "guide"))
+    """Return lines: the rate of all trained policies' episodes, the lowest and highest seed, the reference's rate."""
+    trained, reference = ([r for r in rows if (r.spec, r.policy) == (spec, name)] for name in ("trained", "reference"))
     if not trained:
         return "-"
     rates = [row.rate for row in trained]
     lines = [
         str(pooled(trained)),
         f"seeds {min(rates):.1%} to {max(rates):.1%}",
-        f"guide alone {pooled(guide).rate:.1%}",
+        f"reference alone {pooled(reference).rate:.1%}",
     ]
     return "\n".join(lines)
 

@@ -145,7 +145,7 @@ class _Path:
 
 def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator) -> _Path:
     before, during = int(random.integers(6, 14)), int(random.integers(15, 30))
-    # What is put somewhere comes into view in the hand, on its way.
+    # What is put somewhere is in the hand when it comes into view.
     before = 0 if action.has_anchor else before
     after = 0 if action.ends_holding else int(random.integers(7, 14))
     frames = np.arange(before + during + after)
@@ -168,8 +168,8 @@ def _course(
     place = np.array([random.uniform(-0.05, 0.05), random.uniform(-0.06, 0.06), 0.0])
     standing = np.array([0.0, 0.0, half[MOVED, 2]])
     if action.kind == "slide":
-        way = action.direction * np.array([random.uniform(0.12, 0.28), random.uniform(-0.04, 0.04), 0.0])
-        return place - 0.5 * way + standing, place + 0.5 * way + standing, place, 0.0
+        motion = action.direction * np.array([random.uniform(0.12, 0.28), random.uniform(-0.04, 0.04), 0.0])
+        return place - 0.5 * motion + standing, place + 0.5 * motion + standing, place, 0.0
     if action.kind == "lift":
         rise = np.array([random.uniform(-0.05, 0.05), random.uniform(-0.05, 0.05), random.uniform(0.08, 0.2)])
         return place + standing, place + standing + rise, place, 0.0

@@ -57,7 +57,7 @@ def save_page(path: str | Path, scenes: Sequence[Scene], times: np.ndarray) -> N
 def serve_page(scenes: Sequence[Scene], times: np.ndarray, port: int, opened: Callable[[str], None]) -> None:
     """Serve the scenes with a play button and a time slider until Ctrl-C; `opened` gets the page's address.
 
-    A taken port gives way to the next free one. UserError without viser.
+    Where the port is taken, the next free one is used. UserError without viser.
     """
     with _server(port) as server:
         show = _build(server, scenes)
@@ -80,7 +80,7 @@ def _server(port: int) -> Any:
         import viser
     except ImportError as error:
         raise UserError("the 3D page needs viser: pip install 'real2sim-jax[view]', or use `make view`") from error
-    # viser prints a banner, whatever it is told.
+    # viser prints a banner, whatever its verbosity.
     with redirect_stdout(StringIO()):
         server = viser.ViserServer(host=HOST, port=port, verbose=False)
     # A page may ask viser for a tunnel that makes it public: this one stays on this machine.

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from real2sim_jax.benchmark.report import Rate, Report, rate
-from real2sim_jax.benchmark.specs import spec_columns
+from real2sim_jax.benchmarks.report import Rate, Report, rate
+from real2sim_jax.benchmarks.specs import spec_columns
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import StartState

@@ -1,4 +1,4 @@
-"""A replay as an animation: pads, objects and the fitted way, from the video's side and from the front right."""
+"""A replay as an animation: pads, objects and the fitted path, from the video's side and from the front right."""
 
 from pathlib import Path
 
@@ -26,23 +26,23 @@ STALK = 0.05
 
 
 def save_replay_gif(path: str | Path, fitted: CuboidTrack, result: ReplayResult, title: str) -> None:
-    """Write the replayed frames at the video's own rate, seen from the camera's side; the line is the fitted way."""
+    """Write the replayed frames at the video's own rate, seen from the camera's side; the line is the fitted path."""
     save_gif(path, replay_frames(fitted, result, title), 1.0 / float(fitted.dt))
 
 
 def replay_frames(fitted: CuboidTrack, result: ReplayResult, title: str) -> list[np.ndarray]:
     """Return the frames (H, W, 3) uint8 of `save_replay_gif`."""
     scene, shown = camera_aligned(result.track), np.flatnonzero(np.asarray(result.track.valid, bool))
-    way = camera_aligned(fitted.replace(valid=result.track.valid)).position[:, MOVED]  # type: ignore[attr-defined]
-    shift = np.array([*0.5 * (way.min(axis=0) + way.max(axis=0))[:2], 0.0])
-    reach = max(0.3, 0.15 + 0.5 * float(np.ptp(way, axis=0).max()) + float(scene.half_extents[MOVED:].max()))
+    path = camera_aligned(fitted.replace(valid=result.track.valid)).position[:, MOVED]  # type: ignore[attr-defined]
+    shift = np.array([*0.5 * (path.min(axis=0) + path.max(axis=0))[:2], 0.0])
+    reach = max(0.3, 0.15 + 0.5 * float(np.ptp(path, axis=0).max()) + float(scene.half_extents[MOVED:].max()))
     # Turned with the camera's azimuth like everything else, and drawn at the origin, around which the table is.
     turn = multiply(scene.wxyz[:, HAND], conjugate(np.asarray(result.track.wxyz, float)[shown, HAND]))
     gripper = multiply(turn, result.gripper_wxyz[shown])
     frames = []
     for i, t in enumerate(shown):
         solids = _solids(scene, gripper[i], float(result.opening[t]), i, shift)
-        pictures = [_picture(view, solids, way - shift, i) for view in _views(reach)]
+        pictures = [_picture(view, solids, path - shift, i) for view in _views(reach)]
         caption = f"{title.replace('_', ' ')}, frame {t + 1}{'  touch' if result.track.touching[t] else ''}"
         frames.append(np.vstack([_caption(caption), np.hstack(pictures)]))
     return frames
@@ -71,14 +71,14 @@ def _views(reach: float) -> tuple[Viewpoint, Viewpoint]:
     return Viewpoint(side, target, 700.0, SIZE), Viewpoint(corner, target, 660.0, SIZE)
 
 
-def _picture(view: Viewpoint, solids: list[Solid], way: np.ndarray, i: int) -> np.ndarray:
+def _picture(view: Viewpoint, solids: list[Solid], path: np.ndarray, i: int) -> np.ndarray:
     canvas = Canvas(view)
     for solid in solids:
         canvas.shadow(solid)
     for solid in solids:
         canvas.solid(solid)
-    canvas.line(way, FITTED, 2.0)
-    canvas.dot(way[i], FITTED, 4.0)
+    canvas.line(path, FITTED, 2.0)
+    canvas.dot(path[i], FITTED, 4.0)
     return canvas.finished()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from real2sim_jax.benchmark.report import Report, summary_rows
+from real2sim_jax.benchmarks.report import Report, summary_rows
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState, Trajectory

@@ -39,7 +39,7 @@ def save_rollout_gif(
 ) -> None:
     """Write an episode as a GIF in real time, seen from the side and from the front right.
 
-    With a demonstration (unstacked, same task frame), the demonstrated ways of object and hand are drawn as lines
+    With a demonstration (unstacked, same task frame), the demonstrated paths of object and hand are drawn as lines
     with a dot at the present time.
     """
     save_gif(path, rollout_frames(trajectory, action, demonstration, fps), fps)
@@ -95,11 +95,11 @@ def _picture(view: Viewpoint, solids: list[Solid], demonstration: Demonstration 
         canvas.solid(solid)
     if demonstration is not None:
         now = min(round(time / float(demonstration.dt)), len(demonstration.grip) - 1)
-        # The object's way is broader: it shows where the hand goes along.
+        # The object's path is broader: it shows where the hand goes along.
         for body, colour, width in ((MOVED, DEMONSTRATED_OBJECT, 4.0), (HAND, DEMONSTRATED_HAND, 1.5)):
-            way = np.asarray(demonstration.position)[:, body]
-            canvas.line(way, colour, width)
-            canvas.dot(way[now], colour, 3.0 + width)
+            path = np.asarray(demonstration.position)[:, body]
+            canvas.line(path, colour, width)
+            canvas.dot(path[now], colour, 3.0 + width)
     return canvas.finished()
 
 

@@ -1,4 +1,4 @@
-"""What the 3D page shows, as data: bodies, ways and pictures of three scenes side by side on one clock.
+"""What the 3D page shows, as data: bodies, paths and pictures of three scenes side by side on one clock.
 
 The video, the demonstration made of it and an episode of a policy run together: the video's acting frames take the part
 of the episode that the demonstration stretches them onto, so all three do the same at the same time.

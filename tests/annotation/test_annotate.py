@@ -22,7 +22,7 @@ from real2sim_jax.annotation.session import Session
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import load
 from real2sim_jax.data.types import MaskTrack
-from real2sim_jax.perception.prompts import lines_of, parse_told, read_hints
+from real2sim_jax.perception.prompts import lines_of, parse_hints, read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
 from tests.command_line import exit_code as run
 from tests.perception import scenes
@@ -267,7 +267,7 @@ def test_impossible_numbers_are_not_saved(served, text):
 @pytest.mark.parametrize("name", ["told.txt", "a=b.txt", "moved=1,2,3,4@0"])
 def test_what_is_saved_is_what_is_read(clip, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    hints = parse_told(["hand=1,2,319.99999999999994,4@0", "moved=0.00001,0.1,30.123456789012345,40@3", "contact=2-9"])
+    hints = parse_hints(["hand=1,2,319.99999999999994,4@0", "moved=0.00001,0.1,30.123456789012345,40@3", "contact=2-9"])
     session = Session(clip, Path(name), segmenter_named("boxes"))
     assert session.save("\n".join(lines_of(hints))) == hints
     assert Session(clip, Path(name), segmenter_named("boxes")).hints == hints
@@ -278,7 +278,7 @@ def test_a_heading_cannot_become_a_line(scene, tmp_path):
     video = write_clip(tmp_path / "made.mp4", scene.frames, 12).rename(tmp_path / "a\nmoved=1,2,3,4@0 \r\u2028.mp4")
     session = Session(video, tmp_path / "told.txt", segmenter_named("boxes"))
     session.save("contact=1-2")
-    assert read_hints([str(session.out)]) == parse_told(["contact=1-2"])
+    assert read_hints([str(session.out)]) == parse_hints(["contact=1-2"])
 
 
 def test_several_who_save_at_once_leave_one_whole_file(clip, tmp_path):

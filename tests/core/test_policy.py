@@ -48,23 +48,23 @@ def test_robot_and_simulator_compute_the_same(policy):
     np.testing.assert_allclose(policy.act(obs), policy.act(jnp.asarray(obs)), atol=1e-5)
 
 
-def test_guide_row_follows_the_clock(policy):
+def test_reference_row_follows_the_clock(policy):
     still = np.array([0.0, 0.0, 0.0])
     obs = [observation(np.array(t), still, np.array([1.0, 0, 0, 0]), np.array(0.0)) for t in (0.0, 7.0, 10.0, 99.0)]
-    assert [int(policy.guide.row(o)) for o in obs] == [0, 84, 120, 120]
+    assert [int(policy.reference.row(o)) for o in obs] == [0, 84, 120, 120]
 
 
-def test_guide_alone_reaches_its_reference(policy):
+def test_the_reference_alone_reaches_its_target(policy):
     # Constant reference, no network: a first-order approach at the gains' rates.
-    guide = replace(
-        policy.guide,
+    reference = replace(
+        policy.reference,
         position=np.tile([0.1, 0.05, 0.3], (121, 1)),
         wxyz=np.tile(wxyz_from_azimuth_elevation(np.array(1.0), np.array(0.2)), (121, 1)),
         velocity=np.zeros((121, 3)),
     )
     layers = tuple((np.zeros_like(weight), np.zeros_like(bias)) for weight, bias in policy.layers)
     arm = SimulatedArm((-0.1, 0.0, 0.3), -1.0, 0.0, policy.dt)
-    run(Controller(replace(policy, guide=guide, layers=layers)), arm, 72)
+    run(Controller(replace(policy, reference=reference, layers=layers)), arm, 72)
     state = arm.read()
     np.testing.assert_allclose(state.position, [0.1, 0.05, 0.3], atol=1e-3)
     np.testing.assert_allclose(azimuth_elevation_from_wxyz(state.wxyz), (1.0, 0.2), atol=1e-3)
@@ -163,7 +163,7 @@ def test_huge_declared_shapes_are_refused(policy_file):
     "header, message",
     [
         ({"format": "other"}, "format = 'other', expected 'real2sim-policy'"),
-        ({"version": 2}, "version = 2, expected 1"),
+        ({"version": 1}, "version = 1, expected 2"),
         ({"version": True}, "version = True"),
         ({"observation": ["time"]}, "expected the layout"),
         ({"observation": None}, "expected the layout"),
@@ -216,13 +216,13 @@ def test_a_header_that_is_no_table_is_refused(policy_file, header):
         ({"weight0": np.full((FEATURE_SIZE, 8), 1e30, np.float32)}, "weight0 reaches from 1e.30"),
         ({"bias1": np.full(7, np.inf, np.float32)}, "bias1 is not finite"),
         ({"mean": None}, "'mean' is missing"),
-        ({"guide_grip": None}, "'guide_grip' is missing"),
-        ({"guide_grip": np.zeros((0,), np.float32)}, "guide_grip has shape"),
-        ({"guide_position": np.zeros((120, 3), np.float32)}, "rows = 120"),
-        ({"guide_wxyz": np.full((121, 4), np.nan, np.float32)}, "guide_wxyz is not finite"),
-        ({"guide_wxyz": np.zeros((121, 4), np.float32)}, "no unit quaternion"),
-        ({"guide_wxyz": np.full((121, 4), 0.6, np.float32)}, "no unit quaternion"),
-        ({"guide_gains": np.array([-1.0, 1.0], np.float32)}, "guide_gains reaches from -1"),
+        ({"reference_grip": None}, "'reference_grip' is missing"),
+        ({"reference_grip": np.zeros((0,), np.float32)}, "reference_grip has shape"),
+        ({"reference_position": np.zeros((120, 3), np.float32)}, "rows = 120"),
+        ({"reference_wxyz": np.full((121, 4), np.nan, np.float32)}, "reference_wxyz is not finite"),
+        ({"reference_wxyz": np.zeros((121, 4), np.float32)}, "no unit quaternion"),
+        ({"reference_wxyz": np.full((121, 4), 0.6, np.float32)}, "no unit quaternion"),
+        ({"reference_gains": np.array([-1.0, 1.0], np.float32)}, "reference_gains reaches from -1"),
         ({"weight1": np.zeros((9, 7), np.float32)}, r"weight1 has shape \(9, 7\), expected \(width1 = 8, 7\)"),
         ({"std": np.zeros(FEATURE_SIZE, np.float32)}, "std reaches from 0 to 0"),
         ({"mean": np.zeros(FEATURE_SIZE)}, "float32"),
@@ -237,9 +237,9 @@ def test_other_arrays_are_refused(policy_file, arrays, message):
     assert "\n" not in str(caught.value)
 
 
-def test_guides_without_rows_are_refused(policy_file):
+def test_references_without_rows_are_refused(policy_file):
     shapes = {"position": (0, 3), "wxyz": (0, 4), "velocity": (0, 3), "grip": (0,)}
-    arrays = {f"guide_{name}": np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    arrays = {f"reference_{name}": np.zeros(shape, np.float32) for name, shape in shapes.items()}
     with pytest.raises(PolicyError, match="rows is 0"):
         load_policy(rewritten(policy_file, **arrays))
 

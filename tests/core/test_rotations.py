@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, command, observation
-from real2sim_jax.core.reference import SATURATION, Reference
+from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import (
     azimuth_elevation_from_wxyz,
     conjugate,
@@ -112,15 +112,16 @@ def test_commands_reach_their_limits_at_one():
 
 
 @given(st.lists(st.floats(-10, 10), min_size=6, max_size=6).map(np.array), st.floats(0, 20))
-def test_guide_asks_for_at_most_its_share_of_the_limits(pose, time):
-    guide = Reference(
+def test_a_reference_asks_for_no_more_than_the_limits(pose, time):
+    reference = Reference(
         position=np.zeros((3, 3)),
         wxyz=np.tile(IDENTITY, (3, 1)),
         velocity=np.full((3, 3), 5.0),
         grip=np.zeros(3),
         gains=np.array([4.0, 4.0]),
+        reach=np.array([0.2, 1.5]),
     )
     obs = observation(np.array(time), pose[:3], wxyz_from_rotvec(pose[3:]), np.array(0.0))
-    linear, angular, _ = command(np.tanh(guide.bias(obs)))
-    assert np.linalg.norm(linear) <= SATURATION * MAX_LINEAR_M_S + 1e-9
-    assert np.linalg.norm(angular) <= SATURATION * MAX_ANGULAR_RAD_S + 1e-9
+    linear, angular, _ = command(reference.action(obs, 10.0 * pose[[0, 1, 2, 3, 4, 5, 0]]))
+    assert np.linalg.norm(linear) <= MAX_LINEAR_M_S + 1e-9
+    assert np.linalg.norm(angular) <= MAX_ANGULAR_RAD_S + 1e-9

@@ -38,7 +38,7 @@ WRONG = [
     ("ppo.networks", "hidden", ()),
     ("ppo.networks", "hidden", (0,)),
     ("ppo.networks", "sigma_grip", 0.0),
-    ("ppo.guide", "approach_s", -1.0),
+    ("ppo.tracking", "position_gain", -1.0),
     ("env.reward", "temperature", 0.0),
     ("env.reward", "over_demos", "median"),
     ("env.reward.weights", "finger_gap", -1.0),

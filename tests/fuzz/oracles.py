@@ -143,10 +143,19 @@ def start_states(states: Any, objects: int) -> list[str]:
 
 def policy(policy: Any) -> list[str]:
     """Every array is finite float32 of a shape that chains, and what it does is finite, at any time of an episode."""
-    guide, size = policy.guide, len(policy.mean)
-    rows = len(np.atleast_1d(guide.grip))
-    tables = {"position": (rows, 3), "wxyz": (rows, 4), "velocity": (rows, 3), "grip": (rows,), "gains": (2,)}
-    found = [wrong for name, shape in tables.items() for wrong in array(f"guide {name}", getattr(guide, name), shape)]
+    reference, size = policy.reference, len(policy.mean)
+    rows = len(np.atleast_1d(reference.grip))
+    tables = {
+        "position": (rows, 3),
+        "wxyz": (rows, 4),
+        "velocity": (rows, 3),
+        "grip": (rows,),
+        "gains": (2,),
+        "reach": (2,),
+    }
+    found = [
+        wrong for name, shape in tables.items() for wrong in array(f"reference {name}", getattr(reference, name), shape)
+    ]
     found += [*array("mean", policy.mean, (size,)), *array("std", policy.std, (size,))]
     for weight, bias in policy.layers:
         found += [*array("weight", weight, (size, None)), *array("bias", bias, (np.shape(weight)[-1],))]
@@ -154,7 +163,8 @@ def policy(policy: Any) -> list[str]:
     arrays = (policy.mean, policy.std, *(one for pair in policy.layers for one in pair))
     found += [f"dtype {value.dtype}" for value in arrays if value.dtype != np.float32]
     return found or first(
-        between("std", policy.std, 1e-30, 1e30), unit("guide wxyz", guide.wxyz), between("dt", policy.dt, 0.001, 1.0),
+        between("std", policy.std, 1e-30, 1e30), unit("reference wxyz", reference.wxyz),
+        between("dt", policy.dt, 0.001, 1.0),
         _acts(policy),
     )  # fmt: skip
 

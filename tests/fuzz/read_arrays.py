@@ -14,7 +14,7 @@ from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import load, load_header, save
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, stack
 from real2sim_jax.learning.demonstrations import demonstrate
-from real2sim_jax.learning.guides import GuideConfig, reference_from
+from real2sim_jax.learning.references import TrackingConfig, references_of
 from real2sim_jax.robot.controller import Controller, Step, run
 from real2sim_jax.robot.interface import SimulatedArm, load_stream
 from real2sim_jax.robot.limits import Limits
@@ -63,18 +63,18 @@ def read_demonstrations(folder: Path) -> Any:
     """Read, and make of them what training begins with."""
     demos = load(folder / FILE, Demonstration)
     wrong = oracles.demonstration(demos)
-    return demos, None if wrong else reference_from(action_named("pick_up"), demos, GuideConfig())
+    return demos, None if wrong else references_of(demos, TrackingConfig())[0]
 
 
 def wrong_demonstrations(found: Any) -> list[str]:
-    demos, guide = found
+    demos, reference = found
     lead = np.asarray(demos.position).ndim - 3
     wrong = oracles.demonstration(demos) or ([] if lead == 1 else [f"{lead} leading axes"])
-    return wrong or [text for name, value in vars(guide).items() for text in _finite(name, value)]
+    return wrong or [text for name, value in vars(reference).items() for text in _finite(name, value)]
 
 
 def _finite(name: str, value: Any) -> list[str]:
-    return [] if np.isfinite(np.asarray(value)).all() else [f"guide {name} not finite"]
+    return [] if np.isfinite(np.asarray(value)).all() else [f"reference {name} not finite"]
 
 
 def damage_npz(name: str, folder: Path, rng: random.Random, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.benchmark.report import Report, load_report, save_report, summary_rows
+from real2sim_jax.benchmarks.report import Report, load_report, save_report, summary_rows
 from real2sim_jax.cli import main
 from real2sim_jax.commands.inventory import describe_path
 from real2sim_jax.commands.replay import read_track

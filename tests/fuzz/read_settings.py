@@ -17,7 +17,7 @@ from tests.fuzz import mutate_bytes, mutate_tree
 from tests.fuzz.case import Reader
 
 CONFIG, STUDY = "config.toml", "study.toml"
-SHARES = ("discount", "gae_lambda", "ramp", "clip")
+SHARES = ("discount", "gae_lambda", "replay", "clip")
 """Numbers in [0, 1]."""
 AT_LEAST_ONE = ("envs", "steps", "epochs", "minibatches", "checkpoint_every")
 POSITIVE = ("learning_rate", "max_gradient_norm", "temperature", "sigma_translation", "sigma_rotation", "sigma_grip")
@@ -49,7 +49,7 @@ def _study() -> dict[str, Any]:
         "masks": {"source": {"synthetic": "masks"}, "train": {"env": {"randomization": {"mass_kg": [0.5, 2.0]}}}},
     }
     head = {"question": "What helps?", "actions": ["pick_up"], "seeds": 3, "population": 2, "rows": 100}
-    base = {"train": {"ppo": {"steps": 1_000_000, "ramp": 0.3, "networks": {"hidden": [64, 64]}}}}
+    base = {"train": {"ppo": {"steps": 1_000_000, "replay": 0.3, "networks": {"hidden": [64, 64]}}}}
     return {**head, "base": base, "conditions": conditions, "quick": {"seeds": 1, "rows": 10}}
 
 

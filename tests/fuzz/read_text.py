@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.benchmark.specs import generate, read_spec, write_spec
+from real2sim_jax.benchmarks.specs import generate, read_spec, write_spec
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.evaluation.folders import evaluate_states
 from real2sim_jax.formats.published_states import read_states, write_states
 from real2sim_jax.formats.something_else import read_tracks
-from real2sim_jax.perception.prompts import Prompt, UserHints, check_told, lines_of, read_hints
+from real2sim_jax.perception.prompts import Prompt, UserHints, check_hints, lines_of, read_hints
 from real2sim_jax.robot.options import numbers
 from real2sim_jax.synthetic.scenes import synthetic_tracks
 from tests.fuzz import mutate_bytes, mutate_csv, mutate_tree, odd, oracles
@@ -132,7 +132,7 @@ def damage_prompts(folder: Path, rng: random.Random, seed: int) -> None:
 def read_prompts(folder: Path) -> UserHints:
     words = json.loads((folder / "words.json").read_text())
     told = read_hints([str(folder / word) if word == "told.txt" else word for word in words])
-    check_told(told, 100, (427, 240))
+    check_hints(told, 100, (427, 240))
     return told
 
 

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.learning.guides import GuideConfig, reference_from
 from real2sim_jax.learning.ppo import PPOConfig
 from real2sim_jax.learning.train import TrainConfig
-from tests.demos import PICK_UP, lifts
+from tests.demos import PICK_UP
 
-TINY = TrainConfig(ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2), checkpoint_every=1)
+TINY = TrainConfig(
+    ppo=PPOConfig(envs=8, steps=8 * 120 * 3, epochs=1, minibatches=2, reference="none"), checkpoint_every=1
+)
 
 
 @struct.dataclass
@@ -53,8 +54,3 @@ class Probe:
     def _observe(self, episode):
         policy = jnp.zeros(8).at[0].set(episode.step / 120).at[1].set(episode.x)
         return {"policy": policy, "critic": policy}
-
-
-def blind_guide():
-    """A guide that suggests nothing."""
-    return reference_from(PICK_UP, lifts(), GuideConfig(grip=0.0, position_gain=0.0, orientation_gain=0.0))

@@ -5,17 +5,15 @@ import pytest
 
 from real2sim_jax.learning.networks import NetworkConfig, Networks
 from real2sim_jax.learning.ppo import PPO, PPOConfig
-from tests.learning.probe import Probe, blind_guide
+from tests.learning.probe import Probe
 
 pytestmark = pytest.mark.long
 
 
 def test_ppo_learns_to_depend_on_its_observation():
-    guide = blind_guide()
-    guide = type(guide)(**(vars(guide) | {"velocity": np.zeros_like(guide.velocity)}))
     config = PPOConfig(envs=32, steps=32 * 120 * 25, epochs=4, minibatches=4, learning_rate=3e-3)
     ppo = PPO(
-        Probe(), Networks(Probe.observation_size, guide, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config
+        Probe(), Networks(Probe.observation_size, None, NetworkConfig(hidden=(32, 32), sigma_translation=0.5)), config
     )
     state, iterate = ppo.init(jax.random.PRNGKey(0)), jax.jit(ppo.iterate)
     returns = []
@@ -27,7 +25,7 @@ def test_ppo_learns_to_depend_on_its_observation():
 
 
 def test_members_of_a_population_equal_single_runs():
-    networks = Networks(Probe.observation_size, blind_guide(), NetworkConfig(hidden=(16,)))
+    networks = Networks(Probe.observation_size, None, NetworkConfig(hidden=(16,)))
     ppo = PPO(Probe(), networks, PPOConfig(envs=8, steps=8 * 120 * 2, epochs=1, minibatches=2))
     keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(3)])
     together, _ = jax.jit(jax.vmap(lambda key: ppo.iterate(ppo.init(key))))(keys)

@@ -25,7 +25,7 @@ from real2sim_jax.learning.ppo import PPO, Batch
 from real2sim_jax.learning.train import train, train_population
 from tests.command_line import exit_code
 from tests.demos import lifts
-from tests.learning.probe import TINY, Probe, blind_guide
+from tests.learning.probe import TINY, Probe
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def test_the_loss_that_ends_a_run_is_named_and_the_earlier_run_stays(straight, e
 
 
 def test_the_divergence_of_policies_far_apart_is_finite():
-    networks = Networks(Probe.observation_size, blind_guide(), NetworkConfig(hidden=(8,)))
+    networks = Networks(Probe.observation_size, None, NetworkConfig(hidden=(8,)))
     state = PPO(Probe(), networks, TINY.ppo).init(jax.random.PRNGKey(0))
     inputs = networks.actor_inputs(state.statistics, jnp.zeros((4, 8)))
     ones, log_ratio = jnp.ones(4), jnp.asarray([0.0, -1.0, -300.0, 1e-4])

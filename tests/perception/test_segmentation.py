@@ -10,7 +10,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.limits import LARGEST_SIDE_PX
 from real2sim_jax.perception.drift import drift_of, unstabilise
 from real2sim_jax.perception.mask_tracks import for_action, mask_track
-from real2sim_jax.perception.prompts import ROLES, Prompt, UserHints, check_told, lines_of, parse_told, read_hints
+from real2sim_jax.perception.prompts import ROLES, Prompt, UserHints, check_hints, lines_of, parse_hints, read_hints
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import segmenter_named
 from real2sim_jax.perception.video import Video
@@ -181,7 +181,7 @@ def test_a_prompt_reads_as_it_is_written(tmp_path):
 def test_any_box_survives_being_written(sides, role, frame):
     x1, x2, y1, y2 = *sorted(sides[:2]), *sorted(sides[2:])
     hints = UserHints((Prompt(role, (x1, y1, x2, y2), frame),), ((0, frame),))
-    assert parse_told(lines_of(hints)) == hints
+    assert parse_hints(lines_of(hints)) == hints
 
 
 def test_a_file_is_a_file_whatever_its_name(tmp_path, monkeypatch):
@@ -195,10 +195,10 @@ def test_a_file_is_a_file_whatever_its_name(tmp_path, monkeypatch):
 
 def test_what_lies_outside_the_video_is_refused():
     hints = read_hints(["moved=1,2,600,40@3", "contact=3-4"])
-    check_told(hints, 5, (320, 240))
+    check_hints(hints, 5, (320, 240))
     for frames, size in ((4, (320, 240)), (5, (299, 240)), (3, (320, 240))):
         with pytest.raises(UserError, match=r"--prompt (moved|contact)"):
-            check_told(hints, frames, size)
+            check_hints(hints, frames, size)
 
 
 def test_a_box_in_a_later_frame_brings_back_what_was_lost():

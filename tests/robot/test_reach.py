@@ -30,8 +30,9 @@ def grasping(azimuth_deg, elevation_deg):
     lifted = 0.04 + 0.16 * np.clip((time - 3.5) / 3.0, 0.0, 1.0) + 0.3 * raised + 2.0 * (time < 0.5)
     position = lifted[:, None] * UP - 0.14 * outside[:, None] * rotate(wxyz, UP)
     velocity = np.diff(position, axis=0, append=position[-1:]) / DT
-    tables = position, np.tile(wxyz, (121, 1)), velocity, np.where(time < 2.6, 1.2, -1.2), np.array([3.0, 2.0])
-    return replace(random_policy(scale=0.0), guide=Reference(*(table.astype(np.float32) for table in tables)))
+    grip, settings = np.where(time < 2.6, 1.2, -1.2), np.array([[3.0, 2.0], [0.2, 1.5]])
+    tables = position, np.tile(wxyz, (121, 1)), velocity, grip, *settings
+    return replace(random_policy(scale=0.0), reference=Reference(*(table.astype(np.float32) for table in tables)))
 
 
 def free_way(policy):

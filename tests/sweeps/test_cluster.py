@@ -109,7 +109,7 @@ source.video = 1
 train.ppo = { envs = 8, steps = 1920, epochs = 1, minibatches = 2 }
 [conditions.one]
 [conditions.two]
-train.ppo.ramp = 0.0
+train.ppo.replay = 0.0
 [conditions.diverging]
 train.ppo.learning_rate = 100.0
 """

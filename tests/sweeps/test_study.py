@@ -23,7 +23,7 @@ train.ppo.steps = 500_000
 [conditions.other]
 source.states = "C"
 source.detector.missing = 0.5
-train.ppo.ramp = 1
+train.ppo.replay = 1
 train.env.starts.position_m = [0, 0, 0.1]
 
 [quick]
@@ -49,7 +49,7 @@ def test_a_study_changes_what_it_names_and_nothing_else(study):
     assert usual.train.ppo.steps == other.train.ppo.steps == 500_000
     assert usual.source == Condition().source and usual.train.env == Condition().train.env
     assert (other.source.states, other.source.detector.missing, other.source.video) == ("C", 0.5, None)
-    assert other.train.ppo.ramp == 1.0 and isinstance(other.train.ppo.ramp, float)
+    assert other.train.ppo.replay == 1.0 and isinstance(other.train.ppo.replay, float)
     assert other.train.env.starts.position_m == (0.0, 0.0, 0.1)
 
 
@@ -74,9 +74,9 @@ def test_physics_of_all_conditions(study):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("ramp = 1", "rampe = 1", "conditions.other.train.ppo.rampe: unknown; expected one of envs, steps"),
-        ("ramp = 1", 'ramp = "soon"', "conditions.other.train.ppo.ramp: expected number, got 'soon'"),
-        ("ramp = 1", "ramp = nan", "train.ppo.ramp: expected number, got nan"),
+        ("replay = 1", "replays = 1", "conditions.other.train.ppo.replays: unknown; expected one of envs, steps"),
+        ("replay = 1", 'replay = "soon"', "conditions.other.train.ppo.replay: expected number, got 'soon'"),
+        ("replay = 1", "replay = nan", "train.ppo.replay: expected number, got nan"),
         ("500_000", "5e5", "base.train.ppo.steps: expected whole number, got 500000.0"),
         ("[0, 0, 0.1]", "[0, 0]", "position_m: expected [number, number, number], got [0, 0]"),
         ('"C"', '"D"', "source.states: expected one of A, B, C, got 'D'"),

@@ -73,7 +73,7 @@ def test_a_sweep_to_its_table(files, capsys, monkeypatch):
     assert [(r["policy"], r["seed"]) for r in rows if r["spec"] == "hard"] == [
         ("trained", "0"),
         ("trained", "1"),
-        ("guide", "0"),
+        ("reference", "0"),
     ]
     assert {(r["condition"], r["episodes"]) for r in rows} == {("usual", "10")}
     assert "| usual | push_left_to_right | 2 |" in page.read_text()

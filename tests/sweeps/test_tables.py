@@ -16,7 +16,7 @@ ROWS = [
     row(successes=40),
     row(seed=1, successes=60),
     row(spec="hard", successes=10),
-    row(successes=30, policy="guide"),
+    row(successes=30, policy="reference"),
     row(condition="b", successes=0),
 ]
 
@@ -25,14 +25,14 @@ def test_seeds_are_pooled_and_their_spread_is_told():
     assert (pooled(ROWS[:2]).successes, pooled(ROWS[:2]).count) == (100, 200)
     # Wilson's interval of 100 of 200: (0.5 + z^2/400 -+ z sqrt(0.25/200 + z^2/160000)) / (1 + z^2/200), z = 1.96.
     own = [one for one in ROWS if one.condition == "a"]
-    assert share(own, "easy").splitlines() == ["50.0% [43.1%, 56.9%]", "seeds 40.0% to 60.0%", "guide alone 30.0%"]
+    assert share(own, "easy").splitlines() == ["50.0% [43.1%, 56.9%]", "seeds 40.0% to 60.0%", "reference alone 30.0%"]
     assert share(own[:1], "hard") == "-"
 
 
 def test_rows_come_back_from_the_file(tmp_path):
     write_rows(tmp_path / "rows.csv", ROWS)
     found = read_csv(tmp_path / "rows.csv", ["condition", "policy", "seed", "spec", "successes", "episodes", "rate"])
-    assert len(found) == len(ROWS) and found[1]["seed"] == "1" and found[3]["policy"] == "guide"
+    assert len(found) == len(ROWS) and found[1]["seed"] == "1" and found[3]["policy"] == "reference"
 
 
 def test_panels_hold_all_episodes_and_then_each_seed():

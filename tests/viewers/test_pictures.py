@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from real2sim_jax.benchmark.report import make_report
-from real2sim_jax.benchmark.specs import generate
-from real2sim_jax.benchmark.success import Success
+from real2sim_jax.benchmarks.report import make_report
+from real2sim_jax.benchmarks.specs import generate
+from real2sim_jax.benchmarks.success import Success
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import Demonstration

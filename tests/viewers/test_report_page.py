@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from real2sim_jax.benchmark.report import make_report
-from real2sim_jax.benchmark.success import Success
+from real2sim_jax.benchmarks.report import make_report
+from real2sim_jax.benchmarks.success import Success
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.report_page import SHOWN_FAILURES, save_report_page
 

@@ -1,4 +1,4 @@
-"""An arm's joints without dynamics, and whether a policy's way is one that the joints can go."""
+"""An arm's joints without dynamics, and whether a policy's path is one that the joints can follow."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ APPROACH_S = 3.0
 CONTACT_M = 0.17
 """... and contact once the gripper is lower than this: the tallest object, 10 cm, the fingers and the allowed lag."""
 LAG_BEFORE_M, LAG_BEFORE_RAD = 0.2, 0.8
-"""How far from a free gripper's way the arm may be before that: it begins by turning as fast as a free one can."""
+"""How far from a free gripper's path the arm may be before that: it begins by turning as fast as a free one can."""
 YAWS_RAD = np.deg2rad(np.arange(-180, 180, 30))
 """Turns of the task frame to choose from."""
 TRIES, HOPELESS, EASY = 8, 3.0, 0.5
@@ -31,7 +31,7 @@ TRIES, HOPELESS, EASY = 8, 3.0, 0.5
 
 @dataclass(frozen=True)
 class Reach:
-    """How an arm goes a policy's way."""
+    """How an arm follows a policy's path."""
 
     q: np.ndarray
     """(7,) rad at the start."""
@@ -44,7 +44,7 @@ class Reach:
 
     @property
     def violation_ratio(self) -> float:
-        """Largest share of what is allowed, of lags and height, on the whole way; the arm can go it below 1."""
+        """Largest share of what is allowed, of lags and height, on the whole path; the arm can follow it below 1."""
         lags = *self.before, *self.after
         allowed = LAG_BEFORE_M, LAG_BEFORE_RAD, LAG_M, LAG_RAD
         shares = [lag / most for lag, most in zip(lags, allowed, strict=True)]
@@ -52,7 +52,7 @@ class Reach:
 
 
 class JointArm(Arm):
-    """A Franka arm that does exactly what its joints are told: the numpy-only stand-in for a robot."""
+    """A Franka arm that does exactly what its joints are commanded: the numpy-only stand-in for a robot."""
 
     def __init__(self, chain: Chain, frame: TaskFrame, limits: Limits, q: np.ndarray, dt: float):
         """Start at joints q (7,) rad with open fingers; dt s is the control period."""
@@ -83,9 +83,9 @@ def pose_in_task(tracker: JointTracker, frame: TaskFrame) -> tuple[np.ndarray, n
 def check_reach(
     policy: Policy, start: tuple[np.ndarray, np.ndarray], frame: TaskFrame, limits: Limits, tool_m: float
 ) -> Reach:
-    """Return joints from which the arm goes the policy's way from a start pose in the task frame.
+    """Return joints from which the arm follows the policy's path from a start pose in the task frame.
 
-    The policy sees only time and the gripper, so its whole way can be tried beforehand, joints included. ArmError says
+    The policy sees only time and the gripper, so its whole path can be tried beforehand, joints included. ArmError says
     by how much the best try fails.
     """
     free = _free_episode(policy, start, limits)
@@ -100,7 +100,7 @@ def check_reach(
             break
     best = min(tries, key=lambda reach: reach.violation_ratio)
     if best.violation_ratio >= 1.0:
-        raise ArmError(f"the arm cannot go the policy's way from ({place}) m: {_told(best)}")
+        raise ArmError(f"the arm cannot follow the policy's path from ({place}) m: {_reasons(best)}")
     return best
 
 
@@ -111,7 +111,7 @@ def reach_at(
     limits: Limits,
     tool_m: float,
 ) -> tuple[TaskFrame, Reach]:
-    """Return the task frame of an object at x and y in m, turned by yaw in rad, and how the arm goes the way there.
+    """Return the task frame of an object at x and y in m, turned by yaw in rad, and how the arm follows the path there.
 
     Without a yaw the turn that suits the arm best is taken: the benchmark's objects are upright cylinders, so from
     which side they are handled is free. ArmError as from `check_reach`, for the turn of the least strain.
@@ -139,8 +139,8 @@ def _free_episode(policy: Policy, start: tuple[np.ndarray, np.ndarray], limits: 
 
 
 def _postures(policy: Policy, free: list[ArmState], frame: TaskFrame, limits: Limits, tool_m: float) -> list[Posture]:
-    way = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
-    return postures(way, round(APPROACH_S / policy.dt), limits.joints, policy.dt, tool_m)
+    poses = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
+    return postures(poses, round(APPROACH_S / policy.dt), limits.joints, policy.dt, tool_m)
 
 
 def rehearse(
@@ -158,7 +158,7 @@ def rehearse(
 def contact_index(free: list[ArmState], dt: float) -> int:
     """Return the index of the first state, dt s apart, from which on the gripper may touch something.
 
-    That is when it has come down from above for the last time before the action begins: on its way up and over, which
+    That is when it has come down from above for the last time before the action begins: on its path up and over, which
     every start has room for, it leaves what stands there.
     """
     approach = free[: round(APPROACH_S / dt)]
@@ -169,7 +169,7 @@ def _angle(a: ArmState, b: ArmState) -> float:
     return 2.0 * float(np.arccos(min(1.0, abs(a.wxyz @ b.wxyz))))
 
 
-def _told(reach: Reach) -> str:
+def _reasons(reach: Reach) -> str:
     before, after = (f"{1000 * lag_m:.0f} mm and {lag_rad:.2f} rad" for lag_m, lag_rad in (reach.before, reach.after))
     return (
         f"it strays by {before} before contact can begin and by {after} after, its lowest link at "

@@ -1,7 +1,7 @@
-"""Postures in which an arm can begin a way: many guesses at once, each led along the whole way.
+"""Postures in which an arm can begin a path: many guesses at once, each followed along the whole path.
 
-Seven joints reach a pose in infinitely many postures, and most of them run into a joint's end on the way. So guesses
-are solved for where the way begins and for where the approach ends, and led from there forwards and backwards.
+Seven joints reach a pose in infinitely many postures, and most of them run into a joint's end before the path's. So
+guesses are solved for where the path begins and where the approach ends, and followed from there in both directions.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from real2sim_jax.robot.limits import JointLimits
 GUESSES = 16
 ROUNDS, ROUNDS_A_POSE = 80, 3
 DAMPING, CENTRING = 1e-2, 0.02
-"""Of the least squares; and the share of the way to the middle of their ranges that free joints go in a round."""
+"""Of the least squares; and the share of the distance to the middle of their ranges that free joints go in a round."""
 LARGEST_STEP_RAD = 0.4
 AT_POSE = 1e-3
 """m and rad: closer than this is there."""
 LAG_M, LAG_RAD = 0.03, 0.3
-"""How far from a free gripper's way, once the approach is over, a way is still called reachable."""
+"""How far from a free gripper's path, once the approach is over, a path is still called reachable."""
 LOWEST_LINK_M = 0.06
 """Height over the table below which no link's axis may come."""
 SPEED_RATIO, HASTE_IN_APPROACH = 1.5, 3.0
-"""How many times too fast for the joints a way may be: an arm may be late by the lag, and later in the approach."""
+"""How many times too fast for the joints a path may be: an arm may be late by the lag, and later in the approach."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,23 @@ class Posture:
 
     chain: Chain
     q: np.ndarray
-    """(7,) rad, where the gripper frame is at the way's first pose."""
+    """(7,) rad, where the gripper frame is at the path's first pose."""
     violation_ratio: float
-    """Largest share of what is allowed, of lag, speed or height, on the whole way; an arm can hardly go it above 1."""
+    """Largest share of what is allowed, of lag, speed or height, on the path; an arm can hardly follow it above 1."""
 
 
-def postures(way: np.ndarray, approach: int, limits: JointLimits, dt: float, tool_m: float) -> list[Posture]:
-    """Return different postures that reach the first pose of a way, least strained first.
+def postures(poses: np.ndarray, approach: int, limits: JointLimits, dt: float, tool_m: float) -> list[Posture]:
+    """Return different postures that reach the first pose of a path, least violation ratio first.
 
-    way (T, 4, 4): the gripper frame in the base frame every dt s; the approach ends at the pose of that index. The
-    gripper's two fingers are alike, so both ways of holding it are tried. Empty where the first pose is out of reach.
+    poses (T, 4, 4): the gripper frame in the base frame every dt s; the approach ends at the pose of that index. The
+    gripper's two fingers are alike, so both turns of it are tried. Empty where the first pose is out of reach.
     """
     found: list[Posture] = []
     for flipped in (False, True):
         chain = Chain(tool_m, flipped)
         for anchor in (0, approach):
-            paths = _followed(chain, way, anchor, limits)
-            ratios = _violation_ratios(chain, paths, way, approach, limits, dt)
+            paths = _followed(chain, poses, anchor, limits)
+            ratios = _violation_ratios(chain, paths, poses, approach, limits, dt)
             found += [Posture(chain, q, float(ratio)) for q, ratio in zip(paths[0], ratios, strict=True)]
     different: list[Posture] = []
     for one in sorted(found, key=lambda posture: posture.violation_ratio):
@@ -80,18 +80,18 @@ def pose_error(frames: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.concatenate([target[..., :3, 3] - frames[..., 7, :3, 3], turn], axis=-1)
 
 
-def _followed(chain: Chain, way: np.ndarray, anchor: int, limits: JointLimits) -> np.ndarray:
-    """Return joints (T, N, 7) along the way of those guesses that reach its pose of that index and the first one."""
+def _followed(chain: Chain, poses: np.ndarray, anchor: int, limits: JointLimits) -> np.ndarray:
+    """Return joints (T, N, 7) along the path of those guesses that reach its pose of that index and the first one."""
     low, high = np.array(limits.low_rad), np.array(limits.high_rad)
     shares = np.random.default_rng(0).uniform(0.15, 0.85, (GUESSES - 1, 7))
-    q = solved(chain, way[anchor], np.concatenate([HOME_RAD[None], low + shares * (high - low)]), limits, ROUNDS)
-    q = q[_is_at(chain, q, way[anchor])]
-    path = np.repeat(q[None], len(way), axis=0)
-    for order in (range(anchor + 1, len(way)), range(anchor - 1, -1, -1)):
+    q = solved(chain, poses[anchor], np.concatenate([HOME_RAD[None], low + shares * (high - low)]), limits, ROUNDS)
+    q = q[_is_at(chain, q, poses[anchor])]
+    path = np.repeat(q[None], len(poses), axis=0)
+    for order in (range(anchor + 1, len(poses)), range(anchor - 1, -1, -1)):
         now = q
         for i in order:
-            now = path[i] = solved(chain, way[i], now, limits, ROUNDS_A_POSE)
-    return path[:, _is_at(chain, path[0], way[0])]
+            now = path[i] = solved(chain, poses[i], now, limits, ROUNDS_A_POSE)
+    return path[:, _is_at(chain, path[0], poses[0])]
 
 
 def _is_at(chain: Chain, q: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -99,11 +99,11 @@ def _is_at(chain: Chain, q: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _violation_ratios(
-    chain: Chain, paths: np.ndarray, way: np.ndarray, approach: int, limits: JointLimits, dt: float
+    chain: Chain, paths: np.ndarray, poses: np.ndarray, approach: int, limits: JointLimits, dt: float
 ) -> np.ndarray:
     """Largest share (N,) of what is allowed along paths (T, N, 7)."""
     frames = chain.frames(paths)
-    error = pose_error(frames, way[:, None])
+    error = pose_error(frames, poses[:, None])
     speed = (np.abs(np.diff(paths, axis=0)) / (dt * np.array(limits.speed_rad_s))).max(axis=-1)
     shares = [
         np.linalg.norm(error[..., :3], axis=-1).max(axis=0) / LAG_M,

@@ -19,12 +19,12 @@ PORT, PERIOD_S = 5115, 0.01
 
 
 class Listener:
-    """Whom the robot listens to and what it was told last; after a stop it waits for a new hello."""
+    """Whom the robot listens to and the last command; after a stop it waits for a new hello."""
 
     def __init__(self):
         """Begin with nobody, at rest."""
         self.peer: Any = None
-        self._told, self._deadline = still(0.075), 0.0
+        self._last_command, self._deadline = still(0.075), 0.0
         self._newest, self._is_stopped = -1, True
 
     def hear(self, message: dict[str, Any], sender: Any, now: float) -> None:
@@ -35,20 +35,20 @@ class Listener:
         if message.get("type") == "hello" and sequence is not None:
             # A new controller counts from the start again.
             self.peer, self._newest, self._is_stopped = sender, sequence, False
-            self._told = still(self._told.opening)
+            self._last_command = still(self._last_command.opening)
         elif sender == self.peer:
             self._newest = self._newest if sequence is None else sequence
             self._obey(None if sequence is None else command_in(message), now)
 
     def command(self, now: float) -> Command:
-        """Return what to do at a time in s: what was told last while it holds, else to stand still."""
-        return self._told if now < self._deadline else still(self._told.opening)
+        """Return what to do at a time in s: the last command while it holds, else to stand still."""
+        return self._last_command if now < self._deadline else still(self._last_command.opening)
 
-    def _obey(self, told: tuple[Command, float] | None, now: float) -> None:
-        if told is None or self._is_stopped:
-            self._is_stopped, self._told = True, still(self._told.opening)
+    def _obey(self, timed: tuple[Command, float] | None, now: float) -> None:
+        if timed is None or self._is_stopped:
+            self._is_stopped, self._last_command = True, still(self._last_command.opening)
         else:
-            self._told, self._deadline = told[0], now + told[1]
+            self._last_command, self._deadline = timed[0], now + timed[1]
 
 
 def serve(port: int, arm: SimulatedArm, seconds: float = float("inf")) -> None:

@@ -36,7 +36,8 @@ for _, name, _ in pkgutil.walk_packages(real2sim_jax.__path__, "real2sim_jax."):
 SMALL_FIT = """
 import numpy as np
 from real2sim_jax.core.actions import ACTIONS
-from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.fitting.fit import fit_tracks
+from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.synthetic.scenes import synthetic_tracks
 
 action = ACTIONS["pick_up"]

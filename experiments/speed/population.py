@@ -21,9 +21,9 @@ from flax import struct
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.data.artefacts import write_json
-from real2sim_jax.learning.networks import NetworkConfig
-from real2sim_jax.learning.ppo import PPO, PPOConfig, TrainState
-from real2sim_jax.learning.train import TrainConfig, make_ppo
+from real2sim_jax.learning.config import NetworkConfig, PPOConfig, TrainConfig
+from real2sim_jax.learning.ppo import PPO, TrainState
+from real2sim_jax.learning.train import make_ppo
 from real2sim_jax.learning.training_benchmark import synthetic_env
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console

@@ -21,7 +21,8 @@ from real2sim_jax.data.artefacts import versions, write_json
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.evaluation.folders import TrackEvaluation, judge
 from real2sim_jax.evaluation.recovery import Recovery, contact_f1, recovery
-from real2sim_jax.fitting.fit import FitConfig, FitResult, fit_tracks
+from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.fitting.fit import FitResult, fit_tracks
 from real2sim_jax.fitting.quality import BODY_NAMES
 from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.perception.contact import contact_from_boxes

@@ -134,7 +134,7 @@ def _show_population(console: Any, action: Any, reports: Mapping[int, Sequence[A
 def _train_config(options: Train) -> Any:
     from real2sim_jax.core.clock import EPISODE_STEPS
     from real2sim_jax.data.artefacts import read_toml
-    from real2sim_jax.learning.presets import PRESETS
+    from real2sim_jax.learning.config import PRESETS
     from real2sim_jax.learning.tuning import kept_choice
     from real2sim_jax.simulation.physics.backends import check_physics
     from real2sim_jax.sweeps.overrides import override, placed

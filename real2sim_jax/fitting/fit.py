@@ -5,49 +5,20 @@ and Talwalkar, AISTATS 2016).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.settings import Checked, Count, Length, Range
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack, check, flatten, unstack
+from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.fitting.initial import Hypothesis
-from real2sim_jax.fitting.losses import Scales, Weights
 from real2sim_jax.fitting.masks import prepare_masks, refine_on_masks
 from real2sim_jax.fitting.minimise import Problem, Schedule, minimise_all, problem_of, scene_of
 from real2sim_jax.fitting.prepare import BODIES, contact_constraints, pad_track, padded_length, trim
 from real2sim_jax.fitting.quality import describe
 from real2sim_jax.perception.boxes import boxes_of_masks
-
-Rate = Annotated[float, Range(0, 1, above=True)]
-Steps = Annotated[int, Range(0, 1_000_000)]
-
-
-@dataclass(frozen=True)
-class FitConfig(Checked):
-    """How tracks are fitted; one configuration serves all videos and actions."""
-
-    rounds: Annotated[tuple[tuple[Count, Steps], ...], Length(1, 100)] = ((1000, 80), (4, 200), (2, 700))
-    """Successive halving: how many of a video's best starts (of each support) go on, for how many steps, by round."""
-    learning_rate: Rate = 0.05
-    mask_steps: Steps = 80
-    """Steps on the silhouettes, for tracks of masks, after the fit to the boxes around them."""
-    mask_width: Annotated[int, Range(8, 4096)] = 96
-    """Masks are averaged down to this many pixels."""
-    mask_learning_rate: Rate = 0.02
-    elevations_deg: Annotated[tuple[Annotated[float, Range(0, 90)], ...], Length(1, 100)] = (25.0, 45.0)
-    """Camera elevations to start from."""
-    hand_turns_deg: Annotated[tuple[Annotated[float, Range(-180, 180)], ...], Length(1, 100)] = (-50.0, 0.0, 50.0)
-    """Hand azimuths to start from, relative to the direction in which the arm enters the image."""
-    batch: Annotated[int, Range(1, 4096)] = 16
-    """Starts optimised at once; fewer are padded to it, so that any number of videos compiles once."""
-    frames_multiple: Annotated[int, Range(1, 10000)] = 24
-    """Videos are padded to a multiple of this many frames."""
-    weights: Weights = field(default_factory=Weights)
-    scales: Scales = field(default_factory=Scales)
 
 
 class FitResult(NamedTuple):

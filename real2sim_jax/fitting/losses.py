@@ -3,93 +3,20 @@
 A term of 1 means "off by as much as is usual". `Weights` sums them; its fields are the names of the terms.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from dataclasses import asdict
 
 import jax
 import jax.numpy as jnp
 
 from real2sim_jax.core.rotations import conjugate, rotate
-from real2sim_jax.core.settings import Checked, Positive, Range, Weight
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
+from real2sim_jax.fitting.config import Scales, Weights
 from real2sim_jax.fitting.initial import cut_sides
 from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, shown_position
 from real2sim_jax.geometry.cameras import rotation_camera_world
 from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
 from real2sim_jax.rendering.boxes import soft_boxes
 from real2sim_jax.rendering.occlusion import trim_hidden
-
-Mean = Annotated[float, Range(-20, 20)]
-
-
-@dataclass(frozen=True)
-class Weights(Checked):
-    """Weight of each term of the loss."""
-
-    boxes: Weight = 1.0
-    """Sides of the projected boxes against the observed ones."""
-    masks: Weight = 30.0
-    """Rendered against observed masks, where there are masks."""
-    hand_acceleration: Weight = 1.0
-    moved_acceleration: Weight = 1.0
-    hand_turning: Weight = 1.0
-    """Angular acceleration of the hand."""
-    hand_turned: Weight = 1.0
-    """Hand turned away from its mean direction: in one action it hardly turns, and least where nobody sees it."""
-    pan: Weight = 0.3
-    """Shift of the image, and its speed."""
-    moved_turning: Weight = 1.0
-    """Angular acceleration of the moved object."""
-    penetration: Weight = 1.0
-    """Moved object inside the anchor."""
-    support: Weight = 1.0
-    """Released onto the anchor: centre beyond the anchor's footprint."""
-    hand_above_table: Weight = 1.0
-    hand_posture: Weight = 0.1
-    """Elevation of the hand away from the usual."""
-    moved_posture: Weight = 0.3
-    """Moved object turned or tilted away from the camera's axes."""
-    carried: Weight = 1.0
-    """Height over the table at which a held object travels, away from the usual."""
-    sizes: Weight = 0.3
-    """Sizes of objects away from those of things a hand moves."""
-    depth: Weight = 0.3
-    """Objects deeper or flatter, seen from the camera, than they are wide."""
-    hand_size: Weight = 0.3
-    """Size of the hand away from a forearm's: this gives the scene its scale."""
-    camera: Weight = 1.0
-    """Elevation and distance away from the usual."""
-    on_anchor: Weight = 0.5
-    """Released onto the anchor: without evidence things stand on the table."""
-
-
-@dataclass(frozen=True)
-class Scales(Checked):
-    """What is usual: the unit of each error."""
-
-    side_fraction: Positive = 0.01
-    """Error of a box side, of the image width."""
-    robust: Positive = 3.0
-    """Beyond this many units an error of a box side counts linearly."""
-    acceleration_m_s2: Positive = 2.0
-    angular_acceleration_rad_s2: Positive = 10.0
-    hand_turned_rad: Positive = 0.2
-    pan: tuple[Positive, Positive] = (0.02, 0.1)
-    """In image widths, and image widths per second."""
-    contact_m: Positive = 0.005
-    supporting_fraction: Positive = 0.8
-    """Share of the anchor's footprint, about its centre, in which centres of things stand that are put onto it."""
-    hand_elevation_rad: tuple[Positive, Positive] = (0.5, 0.5)
-    """Mean and deviation."""
-    carried_m: tuple[Positive, Positive] = (0.08, 0.08)
-    turn_rad: Positive = 0.4
-    log_half_extent: tuple[Mean, Positive] = (-3.2, 0.7)
-    """Mean and deviation; 4 cm, a factor of two."""
-    log_depth_over_width: Positive = 0.4
-    log_hand_radius: tuple[Mean, Positive] = (-3.22, 0.1)
-    log_hand_half_length: tuple[Mean, Positive] = (-1.61, 0.4)
-    camera_elevation_rad: tuple[Positive, Positive] = (0.6, 0.2)
-    log_distance: tuple[Mean, Positive] = (-0.1, 0.5)
 
 
 def loss_terms(

@@ -4,13 +4,11 @@ Source: Petrik et al., CoRL 2020, section 4 (crop, scale, stretch onto the actio
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.clock import ACTING_S, CONTROL_HZ, EPISODE_TIMES_S
+from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import (
     azimuth_elevation_from_wxyz,
@@ -19,22 +17,8 @@ from real2sim_jax.core.rotations import (
     rotate,
     wxyz_from_azimuth_elevation,
 )
-from real2sim_jax.core.settings import Checked, Metres, Range, Seconds
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack, Demonstration, stack
-
-
-@dataclass(frozen=True)
-class DemonstrationConfig(Checked):
-    """How a video becomes a demonstration."""
-
-    scale: Annotated[float, Range(0.01, 100)] = 1.5
-    """Positions and sizes are multiplied by this: the gripper is larger than a hand."""
-    window_s: tuple[Seconds, Seconds] = ACTING_S
-    """The video is stretched onto this part of the episode; before and after, values are held."""
-    retreat_m: Metres = 0.2
-    """How far the hand is above the moved object after the window, unless it keeps holding it."""
-    anchor_radius_m: Annotated[float, Range(0.001, 10)] = 0.045
-    """Of the robot's anchor: what is put onto a larger one is put as far from its centre in proportion."""
+from real2sim_jax.learning.config import DemonstrationConfig
 
 
 def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig | None = None) -> Demonstration:

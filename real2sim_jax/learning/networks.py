@@ -6,8 +6,7 @@ action of it (the reference, or a tanh) is the same for every policy and cancels
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,22 +20,10 @@ from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.observation import ACTION_SIZE, feature_size, features
 from real2sim_jax.core.policy import Policy, act
 from real2sim_jax.core.reference import Reference
-from real2sim_jax.core.settings import Checked, Length, Range
+from real2sim_jax.learning.config import NetworkConfig
 
-Sigma = Annotated[float, Range(0, 10, above=True)]
 MIN_SIGMA = 0.01
 """Added to every standard deviation: exploration never ends altogether."""
-
-
-@dataclass(frozen=True)
-class NetworkConfig(Checked):
-    """Sizes and the first exploration noise."""
-
-    hidden: Annotated[tuple[Annotated[int, Range(1, 8192)], ...], Length(1, 16)] = (128, 128, 128)
-    sigma_translation: Sigma = 0.25
-    """Standard deviations of the output."""
-    sigma_rotation: Sigma = 0.15
-    sigma_grip: Sigma = 0.6
 
 
 @struct.dataclass

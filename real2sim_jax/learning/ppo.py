@@ -6,8 +6,8 @@ train states vmapped (a population) or sharded.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal
+from dataclasses import fields
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,58 +21,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.settings import Checked, Positive, Range, Share, Weight
-from real2sim_jax.learning.networks import (
-    NetworkConfig,
-    NetworkParameters,
-    Networks,
-    Statistics,
-    log_prob,
-    sigma_of,
-)
-from real2sim_jax.learning.references import TrackingConfig
+from real2sim_jax.learning.config import PPOConfig
+from real2sim_jax.learning.networks import NetworkParameters, Networks, Statistics, log_prob, sigma_of
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.types import StartState
-
-
-@dataclass(frozen=True)
-class PPOConfig(Checked):
-    """Settings of the learner."""
-
-    envs: Annotated[int, Range(1, 1 << 20)] = 512
-    """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
-    steps: Annotated[int, Range(1, 10**12)] = 4_000_000
-    """Control steps in all."""
-    epochs: Annotated[int, Range(1, 1000)] = 4
-    minibatches: Annotated[int, Range(1, 1 << 20)] = 16
-    learning_rate: Annotated[float, Range(0, 100, above=True)] = 1e-3
-    """At the start; falls linearly to a tenth."""
-    clip: Annotated[float, Range(0, 1, above=True)] = 0.2
-    discount: Share = 1.0
-    gae_lambda: Share = 0.95
-    entropy_cost: Weight = 1e-4
-    value_cost: Weight = 0.5
-    max_gradient_norm: Positive = 0.5
-    ramp: Share = 0.0
-    """Fraction of the training after which starts have their full width."""
-    replay: Share = 0.5
-    """Share of the episodes that begin as one of the last iteration whose outcome the critic expected least."""
-    networks: NetworkConfig = field(default_factory=NetworkConfig)
-    reference: Literal["tracking", "none"] = "tracking"
-    """The network moves the target of a controller that follows the demonstrated hand, or its output is the twist."""
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
-
-    def __post_init__(self) -> None:
-        """UserError where a minibatch would be empty, or as in `Checked`."""
-        super().__post_init__()
-        if self.minibatches > self.envs * EPISODE_STEPS:
-            most = f"{self.envs * EPISODE_STEPS}, the steps of an iteration with envs = {self.envs}"
-            raise UserError(f"minibatches: expected at most {most}, got {self.minibatches}")
-
-    @property
-    def iterations(self) -> int:
-        """Iterations in all."""
-        return max(1, round(self.steps / (self.envs * EPISODE_STEPS)))
 
 
 @struct.dataclass

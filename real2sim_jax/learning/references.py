@@ -1,8 +1,6 @@
 """The reference that the demonstrations give: the demonstrated hand over time, as far as a gripper can follow."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +12,8 @@ from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.observation import ACTION_SIZE
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
-from real2sim_jax.core.settings import Checked, Metres, Range, Weight
 from real2sim_jax.data.types import Array, Demonstration
+from real2sim_jax.learning.config import TrackingConfig
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import MARGIN, lowest_point
 from real2sim_jax.simulation.reward import RewardTarget, reward_targets
@@ -24,22 +22,6 @@ TRIALS = 64
 """Episodes by which the references of several demonstrations are compared."""
 MAX_ELEVATION_DEG = 80.0
 """Of starts and of the published rule for the hand; from 85 deg on nothing is paid."""
-
-
-@dataclass(frozen=True)
-class TrackingConfig(Checked):
-    """How a controller follows the demonstrated hand, and how far the network can move its target."""
-
-    position_gain: Weight = 4.0
-    """1/s."""
-    orientation_gain: Weight = 3.0
-    """1/s."""
-    position_reach_m: Metres = 0.2
-    """Largest shift of the target along each axis."""
-    orientation_reach_deg: Annotated[float, Range(0, 180)] = 86.0
-    """Largest turn of the target about each axis."""
-    grip: Annotated[float, Range(0, 100)] = 1.2
-    """The demonstrated grip before the tanh: minus this inside the contact, plus this outside."""
 
 
 def references_of(demos: Demonstration, config: TrackingConfig) -> list[Reference]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,32 +13,19 @@ from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy
-from real2sim_jax.core.settings import Checked, Count, Seed
 from real2sim_jax.data.artefacts import plain, versions
 from real2sim_jax.data.locks import locked
 from real2sim_jax.data.types import Demonstration, stack, unstack
+from real2sim_jax.learning.config import PPOConfig, TrainConfig
 from real2sim_jax.learning.networks import Networks
-from real2sim_jax.learning.ppo import PPO, Hyperparameters, PPOConfig, TrainState, hyperparameters
+from real2sim_jax.learning.ppo import PPO, Hyperparameters, TrainState, hyperparameters
 from real2sim_jax.learning.references import best_reference
 from real2sim_jax.learning.run import Evaluate, RunFolder, WallClock
-from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.physics.backends import make_physics
 
 OPTIMISED = ("loss/policy", "loss/value", "loss/entropy")
 """The parts of the loss."""
-
-
-@dataclass(frozen=True)
-class TrainConfig(Checked):
-    """Everything that a training run depends on besides its demonstrations."""
-
-    seed: Seed = 0
-    physics: str = "batch"
-    """Physics back end: batch, mjx or warp."""
-    ppo: PPOConfig = field(default_factory=PPOConfig)
-    env: EnvConfig = field(default_factory=EnvConfig)
-    checkpoint_every: Count = 5
-    """Iterations between checkpoints."""
 
 
 @dataclass(frozen=True)

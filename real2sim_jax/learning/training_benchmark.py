@@ -6,8 +6,9 @@ import jax
 
 from real2sim_jax.core.actions import Action
 from real2sim_jax.data.types import Demonstration
+from real2sim_jax.learning.config import TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
-from real2sim_jax.learning.train import TrainConfig, make_env, make_ppo
+from real2sim_jax.learning.train import make_env, make_ppo
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 

@@ -15,9 +15,10 @@ from real2sim_jax.robot.franka.tracking import JointTracker
 from real2sim_jax.robot.interface import Arm, ArmState, Command
 from real2sim_jax.robot.limits import JointLimits
 from real2sim_jax.simulated_robots.panda import DAMPING, JOINTS, STIFFNESS, panda_spec
+from real2sim_jax.simulation.config import OBJECT_MASS
 from real2sim_jax.simulation.initial_states import HELD_SQUEEZE, HELD_TURN
 from real2sim_jax.simulation.joints import OBJECT_NAMES
-from real2sim_jax.simulation.scene import OBJECT_MASS, SUBSTEPS, build_model
+from real2sim_jax.simulation.scene import SUBSTEPS, build_model
 from real2sim_jax.simulation.types import StartState, Trajectory
 
 SUBTICKS = 10

@@ -1,6 +1,5 @@
 """The manipulation environment: a brax `Env` on any physics back end."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,31 +20,17 @@ from real2sim_jax.core.observation import (
     observation,
 )
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, rotate
-from real2sim_jax.core.settings import Checked
 from real2sim_jax.data.types import MOVED, Array, Demonstration
-from real2sim_jax.simulation.initial_states import StartConfig, lowest_point, sample_start, start_opening, start_qpos
+from real2sim_jax.simulation.config import EnvConfig, RandomizationConfig, RewardConfig
+from real2sim_jax.simulation.initial_states import lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
-from real2sim_jax.simulation.randomization import Draw, RandomizationConfig, delayed, noisy, sample_draw
-from real2sim_jax.simulation.reward import ObservedScene, RewardConfig, reward, reward_targets, scene_of
+from real2sim_jax.simulation.randomization import Draw, delayed, noisy, sample_draw
+from real2sim_jax.simulation.reward import ObservedScene, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import StartState
 
 MAX_ELEVATION = np.deg2rad(85.0)
 MAX_SPEED, MAX_SPIN = 20.0, 400.0
 """m/s and rad/s; an object faster than this means that the simulation has diverged."""
-
-
-@dataclass(frozen=True)
-class EnvConfig(Checked):
-    """Settings of the environment."""
-
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    starts: StartConfig = field(default_factory=StartConfig)
-    randomization: RandomizationConfig = field(default_factory=RandomizationConfig)
-    end_on_violation: bool = False
-    """End the episode when the gripper is through the table or points straight up or down, as published; otherwise
-    only the reward of such steps is zero."""
-    observe_object: bool = False
-    """Show the policy the moved object too, which no robot can without a camera: for comparison in simulation."""
 
 
 @struct.dataclass

@@ -1,8 +1,5 @@
 """Where episodes start: poses of the gripper around the objects, free of overlap, drawn inside jit."""
 
-from dataclasses import dataclass
-from typing import Annotated
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +7,10 @@ import numpy as np
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
-from real2sim_jax.core.settings import Checked, Metres, Range
 from real2sim_jax.data.types import Array
+from real2sim_jax.simulation.config import StartConfig
 from real2sim_jax.simulation.types import StartState
 
-Size = Annotated[float, Range(0.001, 1)]
 CANDIDATES = 8
 LOWEST_M = 0.034
 """Height at which a level gripper clears the table."""
@@ -23,19 +19,6 @@ MARGIN = 0.003
 HELD_SQUEEZE = 0.0005
 HELD_TURN = (np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0)
 """Ry(pi/2): the held cylinder lies across the fingers."""
-
-
-@dataclass(frozen=True)
-class StartConfig(Checked):
-    """Ranges of random starts at full difficulty; they shrink in proportion to it."""
-
-    height_m: tuple[Size, Size] = (0.04, 0.10)
-    radius_m: tuple[Size, Size] = (0.04, 0.05)
-    azimuth_deg: Annotated[float, Range(0, 180)] = 180.0
-    """Around the nominal +90 deg (pointing away from the camera)."""
-    elevation_deg: Annotated[float, Range(0, 90)] = 80.0
-    position_m: tuple[Metres, Metres, Metres] = (0.25, 0.25, 0.2)
-    """x and y to both sides, z upwards."""
 
 
 def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Array) -> StartState:

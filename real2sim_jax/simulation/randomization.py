@@ -1,49 +1,17 @@
 """What differs between simulation and a robot, drawn anew for each episode: domain randomisation (arXiv 1710.06537)."""
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.observation import LAYOUTS, POLICY_FIELDS
-from real2sim_jax.core.settings import Checked, Metres, Positive, Range
 from real2sim_jax.data.types import Array
-from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
+from real2sim_jax.simulation.config import (
+    RandomizationConfig,
+)
 from real2sim_jax.simulation.types import Properties, StartState
-
-Steps = Annotated[int, Range(0, 120)]
-Bounds = tuple[Positive, Positive]
-
-
-@dataclass(frozen=True)
-class RandomizationConfig(Checked):
-    """Ranges of uniform draws; by default nothing varies, as the benchmark is defined. Sizes vary in the starts."""
-
-    mass_kg: Bounds = (OBJECT_MASS, OBJECT_MASS)
-    """Of each object."""
-    table_friction: Bounds = (TABLE_FRICTION, TABLE_FRICTION)
-    finger_friction: Bounds = (FINGER_FRICTION, FINGER_FRICTION)
-    """Of the fingers, and between objects."""
-    grip_force_n: Bounds = (FINGER_FORCE_N, FINGER_FORCE_N)
-    """At most, of each finger."""
-    delay_steps: tuple[Steps, Steps] = (0, 0)
-    """Control steps between an action and its effect."""
-    position_noise_m: Metres = 0.0
-    """Standard deviation of the observed gripper's place, in each step anew."""
-    rotation_noise_deg: Annotated[float, Range(0, 180)] = 0.0
-    opening_noise_m: Metres = 0.0
-
-    def __post_init__(self) -> None:
-        """UserError when a range is upside down or has values that cannot be."""
-        super().__post_init__()
-        for name in ("mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise UserError(f"{name}: expected low <= high, got {low} .. {high}")
 
 
 @struct.dataclass
@@ -91,5 +59,5 @@ def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConf
     return observation + sigma * jax.random.normal(jax.random.fold_in(draw.key, step), observation.shape)
 
 
-def _uniform(key: Array, limits: Bounds, shape: tuple[int, ...] = ()) -> Array:
+def _uniform(key: Array, limits: tuple[float, float], shape: tuple[int, ...] = ()) -> Array:
     return jax.random.uniform(key, shape, minval=limits[0], maxval=limits[1])

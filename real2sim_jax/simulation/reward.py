@@ -5,59 +5,15 @@ Terms have the form exp(-sharpness / 2 error), error being squared distances or,
 simulated objects are cylinders, which have no top and no direction around: their rotation is that of their axis.
 """
 
-from dataclasses import dataclass, field, fields
-from typing import Literal
+from dataclasses import fields
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
-from real2sim_jax.core.settings import Checked, Metres, Positive, Weight
 from real2sim_jax.data.types import HAND, Array, Demonstration
-
-
-@dataclass(frozen=True)
-class RewardWeights(Checked):
-    """Weight of each term; the field names are the log keys."""
-
-    object_position: Weight = 0.5
-    gripper_position: Weight = 0.2
-    gripper_orientation: Weight = 0.2
-    object_rotation: Weight = 0.05
-    finger_gap: Weight = 0.15
-
-
-@dataclass(frozen=True)
-class RewardConfig(Checked):
-    """Weights and sharpness of the terms."""
-
-    weights: RewardWeights = field(default_factory=RewardWeights)
-    position_sharpness: Weight = 100.0
-    """1/m^2."""
-    anchor_sharpness: Weight = 10000.0
-    """1/m^2 of the anchor's place: it is to stand still to a centimetre, not to a decimetre as things that move."""
-    angle_sharpness: Weight = 10.0
-    """1/rad^2 for the gripper, 1/rad for objects."""
-    gap_sharpness: Weight = 10000.0
-    """1/m^2."""
-    gap_inset_m: Metres = 0.005
-    """The fingers should press this far into the object."""
-    gap_reach_m: Metres = 0.06
-    """The gap counts only with the object within this distance of the fingers, so that closing on nothing pays
-    nothing; 0 counts it anywhere, as published."""
-    own_height: bool = True
-    """Ask for the hand where the demonstrated grasp would be on the simulated object, whose height differs from the
-    demonstrated one's; otherwise at the demonstrated height, as published."""
-    over_demos: Literal["mean", "max", "softmax"] = "mean"
-    """Of several demonstrations: their mean reward, that of the best followed one at each moment, or in between."""
-    temperature: Positive = 0.1
-    """Of softmax, in units of the reward: demonstrations better followed than others by much more count alone."""
-
-
-PUBLISHED = RewardConfig(
-    weights=RewardWeights(finger_gap=0.05), anchor_sharpness=100.0, gap_reach_m=0.0, own_height=False
-)
+from real2sim_jax.simulation.config import RewardConfig
 
 
 @struct.dataclass

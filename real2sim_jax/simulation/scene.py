@@ -12,11 +12,11 @@ import numpy as np
 
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.simulation.config import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 
 Shape = Literal["cylinder", "prism"]
 
 SUBSTEPS = 4
-OBJECT_MASS = 1.0
 PRISM_SIDES = 12
 BASE_MASS = 1000.0
 BASE_INERTIA = 20.0
@@ -25,10 +25,6 @@ FINGER_ARMATURE = 4.0
 """kg of the drive: contacts are as stiff as the inertia behind them, and light fingers tunnel at these steps."""
 COUPLING = "coupling"
 """Parallel grippers move both fingers by one drive: free fingers let what they hold wander from side to side."""
-FINGER_FORCE_N = 20.0
-FINGER_FRICTION = 1.0
-TABLE_FRICTION = 0.5125
-"""Middle of the effective 0.50..0.525 of the published simulator's averaged materials."""
 
 _CONTACT = 'solref="0.005 1" solimp="0.99 0.999 0.001"'
 """Stiff enough that a cylinder on a cylinder sinks in by less than half a millimetre."""

@@ -13,7 +13,8 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, save
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.evaluation.report import FitReport, make_fit_report, save_fit_report, saved_loss_curve
-from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.published_states import write_states
 from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.perception.boxes import boxes_of_masks

@@ -20,11 +20,13 @@ from real2sim_jax.core.policy import Policy, load_policy
 from real2sim_jax.data.artefacts import KINDS, file_hash, schema_of
 from real2sim_jax.data.artefacts import load as load_artefact
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack
-from real2sim_jax.fitting.fit import FitConfig, fit_tracks
+from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.something_else import read_tracks
-from real2sim_jax.learning.demonstrations import DemonstrationConfig, stack_demonstrations
+from real2sim_jax.learning.config import DemonstrationConfig, TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate as make_demonstration
-from real2sim_jax.learning.train import Progress, TrainConfig, make_env
+from real2sim_jax.learning.demonstrations import stack_demonstrations
+from real2sim_jax.learning.train import Progress, make_env
 from real2sim_jax.learning.train import train as train_policy
 from real2sim_jax.perception.mask_tracks import for_action
 from real2sim_jax.perception.prompts import NO_HINTS, UserHints

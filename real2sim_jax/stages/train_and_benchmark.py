@@ -19,9 +19,11 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, save
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.learning.demonstrations import DemonstrationConfig, demonstrate, stack_demonstrations
-from real2sim_jax.learning.train import TrainConfig, TrainingResult, make_env, train_population
-from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv, moved_offset
+from real2sim_jax.learning.config import DemonstrationConfig, TrainConfig
+from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
+from real2sim_jax.learning.train import TrainingResult, make_env, train_population
+from real2sim_jax.simulation.config import EnvConfig
+from real2sim_jax.simulation.env import ManipulationEnv, moved_offset
 from real2sim_jax.simulation.initial_states import nominal_start, overlaps
 from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState, Trajectory

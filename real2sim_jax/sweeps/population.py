@@ -19,8 +19,8 @@ from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, read_json, versions, write_json
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.fitting.fit import FitConfig
-from real2sim_jax.learning.demonstrations import DemonstrationConfig
+from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.learning.config import DemonstrationConfig
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.fit import Observed, fit_observed

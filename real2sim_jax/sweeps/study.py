@@ -26,7 +26,7 @@ from real2sim_jax.core.actions import ACTIONS, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Count
 from real2sim_jax.data.artefacts import read_toml
-from real2sim_jax.learning.train import TrainConfig
+from real2sim_jax.learning.config import TrainConfig
 from real2sim_jax.simulation.physics.backends import check_physics
 from real2sim_jax.sweeps.overrides import converted, override, placed
 from real2sim_jax.sweeps.sources import StateSource

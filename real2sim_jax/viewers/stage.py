@@ -14,7 +14,7 @@ from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, PALM_CENTR
 from real2sim_jax.core.rotations import rotate
 from real2sim_jax.data.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.geometry.cuboids import body_centres
-from real2sim_jax.learning.demonstrations import DemonstrationConfig
+from real2sim_jax.learning.config import DemonstrationConfig
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.fit import COLOURS
 from real2sim_jax.viewers.rollout import FINGER, PALM

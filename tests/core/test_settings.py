@@ -11,12 +11,9 @@ import pytest
 import real2sim_jax
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Length, Range
-from real2sim_jax.fitting.fit import FitConfig
-from real2sim_jax.learning.demonstrations import DemonstrationConfig
-from real2sim_jax.learning.networks import NetworkConfig
-from real2sim_jax.learning.ppo import PPOConfig
-from real2sim_jax.learning.train import TrainConfig
-from real2sim_jax.simulation.randomization import RandomizationConfig
+from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.learning.config import DemonstrationConfig, NetworkConfig, PPOConfig, TrainConfig
+from real2sim_jax.simulation.config import RandomizationConfig
 from real2sim_jax.sweeps.overrides import override
 from tests.command_line import exit_code
 

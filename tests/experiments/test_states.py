@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.actions import ACTIONS
-from real2sim_jax.fitting.fit import FitConfig
+from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.stages.console import Console
 
 pytestmark = pytest.mark.long

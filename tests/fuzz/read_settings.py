@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from real2sim_jax.data.artefacts import read_toml
-from real2sim_jax.learning.train import TrainConfig
+from real2sim_jax.learning.config import TrainConfig
 from real2sim_jax.sweeps.overrides import override
 from real2sim_jax.sweeps.study import read_study
 from tests.fuzz import mutate_bytes, mutate_tree

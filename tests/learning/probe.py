@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.learning.ppo import PPOConfig
-from real2sim_jax.learning.train import TrainConfig
+from real2sim_jax.learning.config import PPOConfig, TrainConfig
 from tests.demos import PICK_UP
 
 TINY = TrainConfig(

@@ -15,10 +15,11 @@ from real2sim_jax.benchmarks.rollout import make_rollout
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import read_columns, read_json
-from real2sim_jax.learning.networks import NetworkConfig, Networks
-from real2sim_jax.learning.ppo import PPO, PPOConfig
-from real2sim_jax.learning.references import TrackingConfig, references_of
-from real2sim_jax.learning.train import TrainConfig, make_env, make_ppo, train, train_population
+from real2sim_jax.learning.config import NetworkConfig, PPOConfig, TrackingConfig, TrainConfig
+from real2sim_jax.learning.networks import Networks
+from real2sim_jax.learning.ppo import PPO
+from real2sim_jax.learning.references import references_of
+from real2sim_jax.learning.train import make_env, make_ppo, train, train_population
 from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.stages.console import Console
 from tests.demos import PICK_UP, lifts

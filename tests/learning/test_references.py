@@ -6,9 +6,10 @@ from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.data.types import HAND, stack
+from real2sim_jax.learning.config import TrackingConfig, TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate
-from real2sim_jax.learning.references import TrackingConfig, best_reference, references_of
-from real2sim_jax.learning.train import TrainConfig, make_env
+from real2sim_jax.learning.references import best_reference, references_of
+from real2sim_jax.learning.train import make_env
 from real2sim_jax.simulation.initial_states import lowest_point
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 from tests.demos import PICK_UP, lift, lifts

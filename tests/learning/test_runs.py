@@ -20,7 +20,8 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import read_json
 from real2sim_jax.data.locks import locked
-from real2sim_jax.learning.networks import NetworkConfig, Networks
+from real2sim_jax.learning.config import NetworkConfig
+from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Batch
 from real2sim_jax.learning.train import train, train_population
 from tests.command_line import exit_code

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.simulation.env import EnvConfig, ManipulationEnv
+from real2sim_jax.simulation.config import (
+    FINGER_FORCE_N,
+    FINGER_FRICTION,
+    OBJECT_MASS,
+    TABLE_FRICTION,
+    EnvConfig,
+    RandomizationConfig,
+)
+from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
-from real2sim_jax.simulation.randomization import RandomizationConfig, sample_draw
-from real2sim_jax.simulation.scene import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
+from real2sim_jax.simulation.randomization import sample_draw
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import scripted_grasp
 

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.simulation.reward import PUBLISHED, ObservedScene, RewardConfig, reward, reward_targets, reward_terms
+from real2sim_jax.simulation.config import PUBLISHED, RewardConfig
+from real2sim_jax.simulation.reward import ObservedScene, reward, reward_targets, reward_terms
 from tests.demos import lift
 
 AT = 60

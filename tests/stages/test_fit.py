@@ -11,7 +11,7 @@ from real2sim_jax.cli import main
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.data.artefacts import load
 from real2sim_jax.data.types import CuboidTrack, MaskTrack
-from real2sim_jax.fitting.fit import FitConfig
+from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.stages import fit as fits
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.fit import Source, fit_observed, fit_stage

@@ -17,10 +17,9 @@ _MODULES = {
     "core.policy": "Policy save_policy",
     "data.artefacts": "save",
     "data.types": "BoxTrack MaskTrack CuboidTrack Demonstration Camera",
-    "fitting.fit": "FitConfig",
-    "learning.demonstrations": "DemonstrationConfig",
-    "learning.ppo": "PPOConfig",
-    "learning.train": "TrainConfig make_env",
+    "config.fitting": "FitConfig",
+    "config.learning": "DemonstrationConfig PPOConfig TrainConfig",
+    "learning.train": "make_env",
     "robot.controller": "Controller",
     "robot.interface": "SimulatedArm",
     "simulation.vector_env": "ManipulationVectorEnv",
@@ -39,7 +38,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'real2sim_jax' has no attribute {name!r}")
     module = _HOMES[name]
-    if not module.startswith(("core.", "robot.")):
+    if not module.startswith(("core.", "config.", "robot.")):
         from real2sim_jax.jax_settings import prepare
 
         prepare()

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from contextlib import redirect_stderr
+from io import StringIO
+from typing import Annotated, Any
 
 import tyro
 
@@ -10,6 +12,7 @@ import real2sim_jax
 from real2sim_jax.commands.annotate import Annotate
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
+from real2sim_jax.commands.config import ShowConfig
 from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.export import Export
 from real2sim_jax.commands.fit import Fit
@@ -22,7 +25,8 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
-from real2sim_jax.core.errors import InputError, refusal
+from real2sim_jax.config.tree import based_on
+from real2sim_jax.core.errors import InputError, UserError, refusal
 from real2sim_jax.jax_settings import prepare
 
 # Modules that load jax are imported inside the commands: `--help` stays quick, and jax reads its settings on import.
@@ -42,8 +46,30 @@ Command = (
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Profile, tyro.conf.subcommand("profile")]
     | Annotated[TuneEnv, tyro.conf.subcommand("tune-env")]
+    | Annotated[ShowConfig, tyro.conf.subcommand("config")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
+
+_FRAME = dict.fromkeys(range(0x2500, 0x2580))
+"""Characters that lines and boxes are drawn with, to be left out."""
+
+
+def parsed(arguments: Sequence[str]) -> Any:
+    """Return the command of a command line; UserError in one line where tyro refuses it with a box of several."""
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
+    except SystemExit as end:
+        if end.code != 2:
+            raise
+        raise UserError(_one_line(said.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """Return the text inside a frame of tyro's, without the frame and its title."""
+    lines = (line.translate(_FRAME) for line in box.splitlines() if not line.startswith("\u256d"))
+    return " ".join(" ".join(lines).split()).replace("__tyro-dummy-inner__.", "--")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,8 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if list(arguments) == ["--version"]:
         print(f"real2sim {real2sim_jax.__version__}")
         sys.exit(0)
-    command = tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
     try:
+        with based_on(arguments):
+            command = parsed(arguments)
         sys.exit(command())
     except (InputError, OSError) as error:
         print(f"real2sim: {refusal(error)}", file=sys.stderr)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "real2sim_jax"
 # A room imports from the lines above its own and from itself; rooms of one line do not import each other.
 ORDER = (
     ("core", "jax_settings"),
-    ("data", "robot"),
+    ("config", "data", "robot"),
     ("geometry", "perception"),
     ("simulation",),
     ("formats", "rendering", "benchmarks"),

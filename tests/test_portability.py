@@ -37,7 +37,7 @@ SMALL_FIT = """
 import numpy as np
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.fitting.fit import fit_tracks
-from real2sim_jax.fitting.config import FitConfig
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.synthetic.scenes import synthetic_tracks
 
 action = ACTIONS["pick_up"]

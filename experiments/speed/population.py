@@ -18,10 +18,10 @@ import jax.numpy as jnp
 from brax.envs.base import State
 from flax import struct
 
+from real2sim_jax.config.learning import NetworkConfig, PPOConfig, TrainConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.data.artefacts import write_json
-from real2sim_jax.learning.config import NetworkConfig, PPOConfig, TrainConfig
 from real2sim_jax.learning.ppo import PPO, TrainState
 from real2sim_jax.learning.train import make_ppo
 from real2sim_jax.learning.training_benchmark import synthetic_env

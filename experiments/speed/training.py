@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.config.learning import PPOConfig, TrainConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.data.artefacts import write_json
-from real2sim_jax.learning.config import PPOConfig, TrainConfig
 from real2sim_jax.learning.training_benchmark import TrainingBenchmark, synthetic_env
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.simulation.physics.backends import BACKENDS

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.commands.evaluate import show_evaluation
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import ACTIONS, Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import versions, write_json
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.evaluation.folders import TrackEvaluation, judge
 from real2sim_jax.evaluation.recovery import Recovery, contact_f1, recovery
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.fitting.fit import FitResult, fit_tracks
 from real2sim_jax.fitting.quality import BODY_NAMES
 from real2sim_jax.formats.something_else import read_tracks

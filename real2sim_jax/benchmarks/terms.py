@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.config.simulation import RewardConfig
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.data.types import Array, Demonstration
-from real2sim_jax.simulation.config import RewardConfig
 from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import Trajectory
 

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import tyro
 
+from real2sim_jax.commands.options import SegmentOptions
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.storage import check_output
 
 
-@dataclass(frozen=True)
-class Annotate:
+@dataclass(frozen=True, kw_only=True)
+class Annotate(SegmentOptions):
     """Draw or correct boxes and times of contact in a video on a local page, look at the masks, and save them.
 
     What is saved is a file for --prompt of `segment`, `fit` and `train`.
@@ -23,10 +24,6 @@ class Annotate:
     """Video file."""
     out: Path | None = None
     """File to write, and to go on from where it exists; VIDEO.prompts.txt beside the video when absent."""
-    segmenter: str | None = None
-    """How masks are found on the page: as in `real2sim segment`."""
-    checkpoint: Path | None = None
-    """Weights of Segment Anything, for the segmenter sam."""
     port: int = 8090
     """Port on 127.0.0.1; the next free one where it is taken."""
 
@@ -34,7 +31,6 @@ class Annotate:
         """Run the command."""
         from real2sim_jax.annotation.server import make_server
         from real2sim_jax.annotation.session import Session
-        from real2sim_jax.commands.options import chosen_segmenter
         from real2sim_jax.perception.segmentation import segmenter_named
         from real2sim_jax.perception.video import check_is_file
         from real2sim_jax.stages.console import Console
@@ -46,7 +42,7 @@ class Annotate:
         # What is drawn for an hour must not be lost at its end.
         check_output(out)
         console = Console()
-        segmenter = segmenter_named(chosen_segmenter(self), self.checkpoint)
+        segmenter = segmenter_named(self.segment.chosen, self.segment.checkpoint)
         with console.status("reading"):
             session = Session(self.video, out, segmenter)
         with make_server(session, self.port) as server:

@@ -2,40 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import tyro
-
-from real2sim_jax.commands.options import ids, not_negative, video_files
+from real2sim_jax.commands.options import FitOptions, SourceOptions, not_negative
 from real2sim_jax.core.actions import action_named
 
 BODIES = ("hand", "moved", "anchor")
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, kw_only=True)
+class Fit(SourceOptions, FitOptions):
     """Fit cuboids to the videos of a folder of tracks, to video files, or to synthetic demonstrations of an action."""
 
-    tracks: Path | None = None
-    """Folder with something_else_boxes.json, actions.csv and, if there is one, phases.csv."""
     out: Path | None = None
     """Folder that gets VIDEO/states.csv, track.npz, fit.gif and quality.json; RUNS/ACTION when absent."""
-    videos: str | None = None
-    """Ids of the videos to fit, separated by commas; all of the folder's actions.csv when absent."""
-    video: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
-    """A video file to fit (may be repeated), instead of --tracks; it shows --action."""
-    segmenter: str | None = None
-    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
-    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
-    checkpoint: Path | None = None
-    """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
-    prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """ROLE=x1,y1,x2,y2@FRAME, contact=FIRST-LAST or a file of such lines (may be repeated) for one --video: see
-    `real2sim segment --help`."""
     action: str | None = None
     """Only videos of this action; with no --tracks, whose synthetic demonstrations to fit."""
-    phases: bool = True
-    """Take the action's frames from phases.csv where it has them; otherwise infer them from the boxes."""
     runs: Path = Path("runs")
     """Folder of all results."""
     seed: int = 0
@@ -44,15 +26,13 @@ class Fit:
     def __call__(self) -> int:
         """Run the command."""
         from real2sim_jax.stages.console import Console
-        from real2sim_jax.stages.fit import Source, fit_stage
+        from real2sim_jax.stages.fit import fit_stage
 
         console = Console()
         action = action_named(self.action) if self.action else None
         not_negative(self.seed)
         out = self.out or self.runs / (action.name if action else "fits")
-        clips = video_files(self.video, self, self.tracks)
-        source = Source(self.tracks, ids(self.videos), self.phases, self.seed, clips)
-        fits = fit_stage(source, action, out, console)
+        fits = fit_stage(self.source(self.segment, self.seed), action, out, console, self.fit)
         show_fits(console, fits)
         console.say(f"written to {out}/VIDEO/: states.csv, track.npz, fit.gif, quality.json")
         pictures = [name for name in ("contact_sheet.png", "loss_curves.png") if (out / name).is_file()]

@@ -25,7 +25,7 @@ class Profile:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.learning.config import TrainConfig
+        from real2sim_jax.config.learning import TrainConfig
         from real2sim_jax.learning.training_benchmark import TrainingBenchmark
         from real2sim_jax.simulation.physics.backends import check_physics
         from real2sim_jax.stages.console import Console

@@ -6,22 +6,17 @@ from typing import Annotated, Any
 
 import tyro
 
-from real2sim_jax.commands.options import videos_to_segment
+from real2sim_jax.commands.options import SegmentOptions, videos_to_segment
 
 
-@dataclass(frozen=True)
-class Segment:
+@dataclass(frozen=True, kw_only=True)
+class Segment(SegmentOptions):
     """Find hand, moved object and anchor in videos; write masks.npz, masks.mp4 and masks.json for each."""
 
     videos: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Video files."""
     out: Path = Path("runs/masks")
     """Folder that gets VIDEO/masks.npz, masks.mp4, masks.json."""
-    segmenter: str | None = None
-    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
-    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
-    checkpoint: Path | None = None
-    """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """ROLE=x1,y1,x2,y2@FRAME (may be repeated): a box in px of the video, ROLE hand, moved, anchor or ignore, FRAME
     counted at 12 Hz from 0. contact=FIRST-LAST: frames in which the hand touches what it moves. Or a file of such
@@ -33,7 +28,7 @@ class Segment:
         from real2sim_jax.stages.segment import segment_stage
 
         console = Console()
-        found = segment_stage(videos_to_segment(self.videos, self), self.out, console)
+        found = segment_stage(videos_to_segment(self.videos, self.segment, self.prompt), self.out, console)
         show_segments(console, found)
         console.say(f"written to {self.out}/VIDEO/: masks.npz masks.mp4 masks.json")
         return 0

@@ -4,11 +4,13 @@ Every configuration is a dataclass that inherits `Checked`, so the command line,
 meet the same check.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
 from numbers import Integral, Real
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from real2sim_jax.core.errors import UserError
 
@@ -49,6 +51,7 @@ Weight = Annotated[float, Range(0, 1e6)]
 Positive = Annotated[float, Range(0, 1e6, above=True)]
 Metres = Annotated[float, Range(0, 10)]
 Seconds = Annotated[float, Range(0, 3600)]
+AnyConfig = TypeVar("AnyConfig")
 
 
 class Checked:
@@ -59,6 +62,47 @@ class Checked:
         for name, kind in get_type_hints(type(self), include_extras=True).items():
             for fault in _faults(kind, getattr(self, name)):
                 raise UserError(f"{name}: expected {fault}, got {getattr(self, name)!r}")
+
+
+def override(config: AnyConfig, changes: Any, where: str) -> AnyConfig:
+    """Return a copy of a configuration in which the named fields have other values.
+
+    changes: a mapping as a text file gives it, nested like the dataclasses. `where` names the place in errors.
+    UserError: a name that is no field (the error lists them), or a value that the field cannot have.
+    """
+    names = ", ".join(field.name for field in fields(config))  # type: ignore[arg-type]
+    if not isinstance(changes, Mapping):
+        raise UserError(f"{where}: expected a table of {names}; got {changes!r}")
+    kinds = get_type_hints(type(config))
+    values = {}
+    for name, value in changes.items():
+        if name not in kinds:
+            raise UserError(f"{where}.{name}: unknown; expected one of {names}")
+        current = getattr(config, name)
+        nested = is_dataclass(current)
+        values[name] = override(current, value, f"{where}.{name}") if nested else as_field(kinds[name], value)
+    with placed(f"{where}."):
+        return replace(config, **values)  # type: ignore[type-var]
+
+
+def as_field(kind: Any, value: Any) -> Any:
+    """Return a text file's value as a field of that type holds it; what does not fit stays for `Checked` to refuse."""
+    parts = [part for part in get_args(kind) if part is not Ellipsis]
+    if isinstance(value, list):
+        return tuple(as_field(parts[min(i, len(parts) - 1)] if parts else Any, one) for i, one in enumerate(value))
+    if isinstance(value, str) and Path in (kind, *parts):
+        return Path(value)
+    # jax would make an array of whole numbers of it.
+    return float(value) if kind is float and type(value) is int and abs(value) < 1e300 else value
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Put the name of a place before what a `UserError` of the block says."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}{error}") from error
 
 
 def _faults(kind: Any, value: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,27 @@ Source = str | Path
 Parsed = TypeVar("Parsed")
 Rows = list[tuple[int, dict[str, str]]]
 """The rows of a table by column, each with the number of its line."""
+
+
+def existing(path: str | Path) -> Path:
+    """Return the path of a file that is there; UserError where there is none."""
+    # Of os: pathlib's raise an OSError for names that are too long.
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
+    return Path(path)
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file, with or without a mark of its byte order; UserError when it is absent or no text."""
+    try:
+        return existing(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected a text file in UTF-8, got binary data or another encoding") from error
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read the tables of a TOML file; UserError names the file and the place where it is malformed."""
+    return parse_toml(read_text(path), path)
 
 
 def parse_json(text: str, source: Source) -> Any:

@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +18,7 @@ import numpy as np
 
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.storage import StorageError, read_npz, replacing, shown, write_npz
-from real2sim_jax.core.text import columns_of, parse_csv, parse_json, parse_toml
+from real2sim_jax.core.text import columns_of, existing, parse_csv, parse_json, read_text
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, check, flatten, unflatten
 
 SCHEMA_VERSION = 1
@@ -69,22 +68,9 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, default=_jsonable) + "\n")
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file, with or without a mark of its byte order; UserError when it is absent or no text."""
-    try:
-        return _existing(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected a text file in UTF-8, got binary data or another encoding") from error
-
-
 def read_json(path: str | Path) -> Any:
     """Read JSON; UserError names the file and the place where it is malformed."""
     return parse_json(read_text(path), path)
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read the tables of a TOML file; UserError names the file and the place where it is malformed."""
-    return parse_toml(read_text(path), path)
 
 
 def plain(config: Any) -> Any:
@@ -190,7 +176,7 @@ def schema_of(path: str | Path) -> str | None:
     UserError when it is neither.
     """
     try:
-        header, _ = read_npz(_existing(path), MAX_BYTES)
+        header, _ = read_npz(existing(path), MAX_BYTES)
     except StorageError as error:
         raise UserError(f"{path}: damaged or foreign file ({error}); make it again") from error
     if "format" in header:
@@ -225,16 +211,9 @@ def write_csv(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:
     write_text(path, text.getvalue())
 
 
-def _existing(path: str | Path) -> Path:
-    # Of os: pathlib's raise an OSError for names that are too long.
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: expected a file, found {'a folder' if os.path.isdir(path) else 'nothing'}")
-    return Path(path)
-
-
 def _read_npz(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
-        header, arrays = read_npz(_existing(path), MAX_BYTES)
+        header, arrays = read_npz(existing(path), MAX_BYTES)
     except StorageError as error:
         raise UserError(f"{path}: damaged or foreign file ({error}); make it again") from error
     for name, kind in _HEADER.items():

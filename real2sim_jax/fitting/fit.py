@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack, check, flatten, unstack
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.fitting.initial import Hypothesis
 from real2sim_jax.fitting.masks import prepare_masks, refine_on_masks
 from real2sim_jax.fitting.minimise import Problem, Schedule, minimise_all, problem_of, scene_of

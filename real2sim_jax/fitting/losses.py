@@ -8,9 +8,9 @@ from dataclasses import asdict
 import jax
 import jax.numpy as jnp
 
+from real2sim_jax.config.fitting import Scales, Weights
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
-from real2sim_jax.fitting.config import Scales, Weights
 from real2sim_jax.fitting.initial import cut_sides
 from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, shown_position
 from real2sim_jax.geometry.cameras import rotation_camera_world

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.config.fitting import Scales, Weights
 from real2sim_jax.data.types import Array, MaskTrack
-from real2sim_jax.fitting.config import Scales, Weights
 from real2sim_jax.fitting.losses import loss_terms, weighted_sum
 from real2sim_jax.fitting.minimise import Problem, Schedule, descend
 from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position

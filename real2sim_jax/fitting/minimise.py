@@ -12,8 +12,8 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from real2sim_jax.config.fitting import Scales, Weights
 from real2sim_jax.data.types import Array, BoxTrack, CuboidTrack, unstack
-from real2sim_jax.fitting.config import Scales, Weights
 from real2sim_jax.fitting.initial import Hypothesis, initial_guess
 from real2sim_jax.fitting.losses import loss_terms, weighted_sum
 from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, decode, from_free, to_free

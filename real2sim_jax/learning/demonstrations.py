@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from real2sim_jax.config.learning import DemonstrationConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
@@ -18,7 +19,6 @@ from real2sim_jax.core.rotations import (
     wxyz_from_azimuth_elevation,
 )
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack, Demonstration, stack
-from real2sim_jax.learning.config import DemonstrationConfig
 
 
 def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig | None = None) -> Demonstration:

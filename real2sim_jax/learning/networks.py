@@ -16,11 +16,11 @@ from brax.training.networks import MLP
 from flax import linen, struct
 from jax import Array
 
+from real2sim_jax.config.learning import NetworkConfig
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.observation import ACTION_SIZE, feature_size, features
 from real2sim_jax.core.policy import Policy, act
 from real2sim_jax.core.reference import Reference
-from real2sim_jax.learning.config import NetworkConfig
 
 MIN_SIGMA = 0.01
 """Added to every standard deviation: exploration never ends altogether."""

@@ -19,9 +19,9 @@ from flax import struct
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from real2sim_jax.config.learning import PPOConfig
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.learning.config import PPOConfig
 from real2sim_jax.learning.networks import NetworkParameters, Networks, Statistics, log_prob, sigma_of
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.types import StartState

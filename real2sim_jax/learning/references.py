@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from brax.envs.base import State
 
+from real2sim_jax.config.learning import TrackingConfig
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.observation import ACTION_SIZE
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import Array, Demonstration
-from real2sim_jax.learning.config import TrackingConfig
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import MARGIN, lowest_point
 from real2sim_jax.simulation.reward import RewardTarget, reward_targets

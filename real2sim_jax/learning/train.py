@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from real2sim_jax.config.learning import PPOConfig, TrainConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -16,7 +17,6 @@ from real2sim_jax.core.policy import Policy
 from real2sim_jax.data.artefacts import plain, versions
 from real2sim_jax.data.locks import locked
 from real2sim_jax.data.types import Demonstration, stack, unstack
-from real2sim_jax.learning.config import PPOConfig, TrainConfig
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, TrainState, hyperparameters
 from real2sim_jax.learning.references import best_reference
@@ -42,12 +42,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What a run reports, and asks of its user, as it goes on."""
+class Callbacks:
+    """What a run tells, and asks, whoever started it."""
 
-    report: Callable[[Progress], None]
-    stopped: Callable[[], bool]
-    say: Callable[[str], None]
+    report: Callable[[Progress], None] = lambda progress: None
+    """Called after each iteration."""
+    stopped: Callable[[], bool] = lambda: False
+    """Asked after each iteration; a stopped run ends like a finished one, with the policy that it has."""
+    evaluate: Evaluate | None = None
+    """Asked with each checkpoint for numbers to log."""
+    say: Callable[[str], None] = lambda line: None
+    """Gets lines for the user."""
 
 
 @dataclass(frozen=True)
@@ -82,33 +87,19 @@ def train(
     *,
     parents: Mapping[str, str] | None = None,
     resume: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
-    stopped: Callable[[], bool] = lambda: False,
-    evaluate: Evaluate | None = None,
+    callbacks: Callbacks = Callbacks(),
     wandb_project: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> TrainingResult:
     """Train a policy and keep policy.npz, metrics.csv, TensorBoard scalars and checkpoints in `folder` up to date.
 
-    `parents` are hashes of the input files. `evaluate` is asked with each checkpoint for numbers to log, `stopped`
-    after every iteration; a stopped run ends like a finished one, with the policy that it has. `resume` goes on from
-    the last checkpoint. `wandb_project` gets the numbers too (extra `wandb`). A new run writes nothing before its first
-    iteration is done; an earlier one in `folder` is then kept as FOLDER.previous, which `say` gets a
-    line about. UserError when a loss is no longer finite (the last good policy is kept), when there is nothing to
-    resume, or when another process trains there.
+    `parents` are hashes of the input files. `resume` goes on from the last checkpoint. `wandb_project` gets the numbers
+    too (extra `wandb`). A new run writes nothing before its first iteration is done; an earlier one in `folder` is then
+    kept as FOLDER.previous, about which the callbacks get a line. UserError when a loss is no longer finite (the last
+    good policy is kept), when there is nothing to resume, or when another process trains there.
     """
     members = {folder: config}
     (outcome,) = train_population(
-        env,
-        demos,
-        members,
-        parents=parents,
-        resume=resume,
-        report=report,
-        stopped=stopped,
-        evaluate=evaluate,
-        wandb_project=wandb_project,
-        say=say,
+        env, demos, members, parents=parents, resume=resume, callbacks=callbacks, wandb_project=wandb_project
     )
     return outcome
 
@@ -120,11 +111,8 @@ def train_population(
     *,
     parents: Mapping[str, str] | None = None,
     resume: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
-    stopped: Callable[[], bool] = lambda: False,
-    evaluate: Evaluate | None = None,
+    callbacks: Callbacks = Callbacks(),
     wandb_project: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
 ) -> list[TrainingResult]:
     """Train one policy for each of `members` in one program; each folder is that of a single run of its configuration.
 
@@ -141,15 +129,15 @@ def train_population(
         # Whatever ends the training, nothing of it computes on.
         held.callback(jax.effects_barrier)
         for folder, own in members.items():
-            provenance = {"config": plain(own), **common}
-            runs.append(RunFolder(folder, ppo.networks, env.action.name, provenance, resume, evaluate, wandb_project))
+            what, name = {"config": plain(own), **common}, env.action.name
+            runs.append(RunFolder(folder, ppo.networks, name, what, resume, callbacks.evaluate, wandb_project))
             held.callback(runs[-1].close)
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]
         states = [run.restored(state) for run, state in zip(runs, fresh, strict=True)]
         if len({int(state.iteration) for state in states}) > 1:
             raise UserError("the runs to resume stand at different iterations; resume them one by one")
-        states, complete = _loop(ppo, states, runs, config, Watch(report, stopped, say))
+        states, complete = _loop(ppo, states, runs, config, callbacks)
     return [
         TrainingResult(run.policy(last), run.policy(first), run.columns(), complete)
         for run, last, first in zip(runs, states, fresh, strict=True)
@@ -170,7 +158,7 @@ def _loop(
     states: list[TrainState],
     runs: list[RunFolder],
     config: TrainConfig,
-    watch: Watch,
+    callbacks: Callbacks,
 ) -> tuple[list[TrainState], bool]:
     """Iterate to the end or until stopped; return the last states, saved, and whether the end was reached."""
     alone = len(states) == 1
@@ -191,10 +179,10 @@ def _loop(
         for run, values in zip(runs, members, strict=True):
             run.log(steps, values | {"train/steps_per_s": steps_per_s} | seconds)
         means = {name: float(np.mean([values[name] for values in members])) for name in members[0]}
-        watch.report(Progress(iteration + 1, config.ppo.iterations, steps * len(runs), steps_per_s, means))
+        callbacks.report(Progress(iteration + 1, config.ppo.iterations, steps * len(runs), steps_per_s, means))
         for run, state in zip(runs, apart(together), strict=True):
-            run.begin(state, watch.say)
-        ended_early = watch.stopped() and iteration + 1 < config.ppo.iterations
+            run.begin(state, callbacks.say)
+        ended_early = callbacks.stopped() and iteration + 1 < config.ppo.iterations
         if ended_early:
             break
         if (iteration + 1) % config.checkpoint_every == 0:

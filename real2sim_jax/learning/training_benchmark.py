@@ -4,9 +4,9 @@ import time
 
 import jax
 
+from real2sim_jax.config.learning import TrainConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.learning.config import TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
 from real2sim_jax.learning.train import make_env, make_ppo
 from real2sim_jax.simulation.env import ManipulationEnv

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import jax
 
+from real2sim_jax.config.learning import TrainConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import read_json, versions, write_json
 from real2sim_jax.jax_settings import cache_folder
-from real2sim_jax.learning.config import TrainConfig
 from real2sim_jax.learning.training_benchmark import TrainingBenchmark
 from real2sim_jax.simulation.physics.backends import check_physics
 

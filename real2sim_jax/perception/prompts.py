@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.text import whole_number
-from real2sim_jax.data.artefacts import read_text
+from real2sim_jax.core.text import read_text, whole_number
 from real2sim_jax.data.limits import LARGEST_SIDE_PX, check_box
 
 ROLES = ("hand", "moved", "anchor", "ignore")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 
-from real2sim_jax.simulation.config import FINGER_FRICTION, TABLE_FRICTION
+from real2sim_jax.config.simulation import FINGER_FRICTION, TABLE_FRICTION
 
 TIMESTEP_S = 0.002
 DENSITY = 300.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from real2sim_jax.config.simulation import OBJECT_MASS
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
@@ -15,7 +16,6 @@ from real2sim_jax.robot.franka.tracking import JointTracker
 from real2sim_jax.robot.interface import Arm, ArmState, Command
 from real2sim_jax.robot.limits import JointLimits
 from real2sim_jax.simulated_robots.panda import DAMPING, JOINTS, STIFFNESS, panda_spec
-from real2sim_jax.simulation.config import OBJECT_MASS
 from real2sim_jax.simulation.initial_states import HELD_SQUEEZE, HELD_TURN
 from real2sim_jax.simulation.joints import OBJECT_NAMES
 from real2sim_jax.simulation.scene import SUBSTEPS, build_model

@@ -9,6 +9,7 @@ import numpy as np
 from brax.envs.base import Env, State
 from flax import struct
 
+from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig, RewardConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
 from real2sim_jax.core.gripper import MAX_OPENING_M
@@ -21,7 +22,6 @@ from real2sim_jax.core.observation import (
 )
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, rotate
 from real2sim_jax.data.types import MOVED, Array, Demonstration
-from real2sim_jax.simulation.config import EnvConfig, RandomizationConfig, RewardConfig
 from real2sim_jax.simulation.initial_states import lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, delayed, noisy, sample_draw

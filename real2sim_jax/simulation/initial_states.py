@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import Array
-from real2sim_jax.simulation.config import StartConfig
 from real2sim_jax.simulation.types import StartState
 
 CANDIDATES = 8

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.core.observation import LAYOUTS, POLICY_FIELDS
-from real2sim_jax.data.types import Array
-from real2sim_jax.simulation.config import (
+from real2sim_jax.config.simulation import (
     RandomizationConfig,
 )
+from real2sim_jax.core.observation import LAYOUTS, POLICY_FIELDS
+from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import Properties, StartState
 
 

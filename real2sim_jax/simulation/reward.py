@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from real2sim_jax.config.simulation import RewardConfig
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
 from real2sim_jax.data.types import HAND, Array, Demonstration
-from real2sim_jax.simulation.config import RewardConfig
 
 
 @struct.dataclass

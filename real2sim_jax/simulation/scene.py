@@ -10,9 +10,9 @@ from typing import Literal
 import mujoco
 import numpy as np
 
+from real2sim_jax.config.simulation import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
-from real2sim_jax.simulation.config import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 
 Shape = Literal["cylinder", "prism"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, save
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.evaluation.report import FitReport, make_fit_report, save_fit_report, saved_loss_curve
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.published_states import write_states
 from real2sim_jax.formats.something_else import read_tracks
@@ -33,17 +33,25 @@ Observed = Mapping[str, tuple[Action, BoxTrack | MaskTrack]]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where demonstrations come from."""
+class AnnotatedTracks:
+    """Annotated boxes in the layout of Something-Else."""
 
-    tracks: Path | None = None
-    """Folder of annotations; synthetic demonstrations where there is none."""
+    folder: Path
     videos: Sequence[str] | None = None
+    """Ids of those to use; all when absent."""
     use_phases: bool = True
+    """Take the action's frames from phases.csv where it has them."""
+
+
+@dataclass(frozen=True)
+class SyntheticScenes:
+    """Made-up videos of an action, whose truth is known."""
+
     seed: int = 0
-    """Of the synthetic demonstrations."""
-    clips: Videos | None = None
-    """Video files, instead of annotations."""
+
+
+Source = AnnotatedTracks | SyntheticScenes | Videos
+"""Where demonstrations come from."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +64,32 @@ class Fits:
     reports: dict[str, FitReport]
 
 
-def read_source(source: Source, action: Action | None) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
+def read_source(
+    source: AnnotatedTracks | SyntheticScenes, action: Action | None
+) -> tuple[Tracks, dict[str, str], dict[str, CuboidTrack]]:
     """Return the observed tracks by video id, the reasons for those skipped, and the truth where it is known.
 
     UserError when no track is left.
     """
-    if source.tracks is not None:
-        name = action.name if action else None
-        tracks, skipped = read_tracks(source.tracks, source.videos, name, use_phases=source.use_phases)
-        skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
-        tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
-        if not tracks:
-            raise UserError(f"{source.tracks}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
+    if isinstance(source, AnnotatedTracks):
+        tracks, skipped = _read_annotated(source, action)
         return tracks, skipped, {}
     if action is None:
         raise UserError("expected --tracks FOLDER, --video FILE or --action NAME; got none")
-    if source.videos:
-        raise UserError("--videos chooses among the videos of --tracks FOLDER; there is none")
     scenes = synthetic_tracks(action, SYNTHETIC_COUNT, source.seed)
     named = {f"synthetic{source.seed}_{i}": scene for i, scene in enumerate(scenes)}
     observed = {name: (action, boxes) for name, (boxes, _) in named.items()}
     return observed, {}, {name: truth for name, (_, truth) in named.items()}
+
+
+def _read_annotated(source: AnnotatedTracks, action: Action | None) -> tuple[Tracks, dict[str, str]]:
+    name = action.name if action else None
+    tracks, skipped = read_tracks(source.folder, source.videos, name, use_phases=source.use_phases)
+    skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
+    tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
+    if not tracks:
+        raise UserError(f"{source.folder}: no usable video; {next(f'{v}: {why}' for v, why in skipped.items())}")
+    return tracks, skipped
 
 
 def _read_clips(clips: Videos, action: Action | None, out: Path, console: Console) -> tuple[Observed, dict[str, str]]:
@@ -104,34 +117,37 @@ def _refusal(video: str, shown: Action, wanted: Action | None) -> str | None:
     return None
 
 
-def fit_stage(source: Source, action: Action | None, out: Path, console: Console) -> Fits:
+def fit_stage(
+    source: Source, action: Action | None, out: Path, console: Console, config: FitConfig | None = None
+) -> Fits:
     """Fit every video of a source; write boxes.npz, track.npz, states.csv, fit.gif and quality.json below out/VIDEO.
 
     Video files get masks.npz instead of boxes.npz, synthetic videos truth.npz too; contact_sheet.png and
     loss_curves.png show all videos. A video whose boxes or masks, action and configuration have not changed is not
     fitted again. UserError when no video can be fitted.
     """
-    if source.clips is not None:
-        return _fit(*_read_clips(source.clips, action, out, console), out, console)
+    if isinstance(source, Videos):
+        return _fit(*_read_clips(source, action, out, console), out, console, config or FitConfig())
     tracks, skipped, truth = read_source(source, action)
     for video, track in truth.items():
         save(out / video / "truth.npz", track)
-    return fit_observed(tracks, skipped, out, console)
+    return fit_observed(tracks, skipped, out, console, config)
 
 
-def fit_observed(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
+def fit_observed(
+    observed: Observed, skipped: Mapping[str, str], out: Path, console: Console, config: FitConfig | None = None
+) -> Fits:
     """Fit observed tracks as `fit_stage` does; `skipped` says why other videos have none.
 
     UserError when no video can be fitted.
     """
     for video, (_, track) in observed.items():
         save(out / video / f"{_name(track)}.npz", track)
-    return _fit(observed, skipped, out, console)
+    return _fit(observed, skipped, out, console, config or FitConfig())
 
 
-def _fit(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console) -> Fits:
+def _fit(observed: Observed, skipped: Mapping[str, str], out: Path, console: Console, config: FitConfig) -> Fits:
     """Fit tracks whose boxes.npz or masks.npz, with what they were made from, lie in their folders."""
-    config = FitConfig()
     made_from = {v: _made_from(out / v, shown, track, config) for v, (shown, track) in observed.items()}
     done = {video: track for video in observed if (track := _fresh(out / video, made_from[video], console))}
     boxes = {v: boxes_of_masks(t) if isinstance(t, MaskTrack) else t for v, (_, t) in observed.items()}

@@ -13,6 +13,8 @@ import numpy as np
 
 from real2sim_jax.benchmarks.report import Report, load_report, make_report
 from real2sim_jax.benchmarks.specs import spec_hash
+from real2sim_jax.config.fitting import FitConfig
+from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
 from real2sim_jax.core.actions import Action, action_named
 from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
@@ -20,13 +22,11 @@ from real2sim_jax.core.policy import Policy, load_policy
 from real2sim_jax.data.artefacts import KINDS, file_hash, schema_of
 from real2sim_jax.data.artefacts import load as load_artefact
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.something_else import read_tracks
-from real2sim_jax.learning.config import DemonstrationConfig, TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate as make_demonstration
 from real2sim_jax.learning.demonstrations import stack_demonstrations
-from real2sim_jax.learning.train import Progress, make_env
+from real2sim_jax.learning.train import Callbacks, Progress, make_env
 from real2sim_jax.learning.train import train as train_policy
 from real2sim_jax.perception.mask_tracks import for_action
 from real2sim_jax.perception.prompts import NO_HINTS, UserHints
@@ -104,7 +104,7 @@ def train(
     """
     config = config or TrainConfig()
     env = make_env(_action(action), demonstrations, config)
-    return train_policy(env, demonstrations, config, Path(folder), resume=resume, report=report).policy
+    return train_policy(env, demonstrations, config, Path(folder), resume=resume, callbacks=Callbacks(report)).policy
 
 
 def benchmark(

@@ -13,16 +13,16 @@ from real2sim_jax.benchmarks.report import Report, make_report, save_report
 from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
+from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
+from real2sim_jax.config.simulation import EnvConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, save
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.learning.config import DemonstrationConfig, TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
-from real2sim_jax.learning.train import TrainingResult, make_env, train_population
-from real2sim_jax.simulation.config import EnvConfig
+from real2sim_jax.learning.train import Callbacks, TrainingResult, make_env, train_population
 from real2sim_jax.simulation.env import ManipulationEnv, moved_offset
 from real2sim_jax.simulation.initial_states import nominal_start, overlaps
 from real2sim_jax.simulation.physics.backends import make_physics
@@ -41,9 +41,11 @@ SHOWN = ("eval/", "train/", "reward/")
 """Numbers of a training that are plotted."""
 
 
-def demonstration_stage(fits: Fits, action: Action, layout: RunLayout) -> Demonstration:
+def demonstration_stage(
+    fits: Fits, action: Action, layout: RunLayout, config: DemonstrationConfig | None = None
+) -> Demonstration:
     """Turn the fitted tracks of an action into demos.npz; demonstrations are stacked on a leading axis."""
-    config = DemonstrationConfig()
+    config = config or DemonstrationConfig()
     demos = stack_demonstrations([demonstrate(track, action, config) for _, track in fits.tracks.values()])
     parents = {video: file_hash(layout.video(video) / "track.npz") for video in fits.tracks}
     save(layout.demonstrations, demos, config=plain(config), parents=parents)
@@ -75,11 +77,8 @@ def train_stage(
             members,
             parents=parents,
             resume=resume,
-            report=watch.report,
-            stopped=watch.stopped,
-            evaluate=evaluate,
+            callbacks=Callbacks(watch.report, watch.stopped, evaluate, console.say),
             wandb_project=wandb_project,
-            say=console.say,
         )
     by_seed = {own.seed: outcome for own, outcome in zip(members.values(), outcomes, strict=True)}
     for seed, outcome in by_seed.items():

@@ -19,8 +19,6 @@ from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, read_json, versions, write_json
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.fitting.config import FitConfig
-from real2sim_jax.learning.config import DemonstrationConfig
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.fit import Observed, fit_observed
@@ -47,17 +45,26 @@ class Job:
     @property
     def key(self) -> str:
         """Hash of what shapes the result: jobs of equal keys, of whatever study, need to be done once."""
-        config = {
-            "action": self.action.name,
-            # What of the videos was seen is in the tracks.
-            "train": plain(replace(self.condition.train, seed=0)),
-            "fit": plain(FitConfig()),
-            "demonstration": plain(DemonstrationConfig()),
-            "seeds": self.seeds,
-            "tracks": tracks_hash(self.observed),
-            "starts": {name: spec_hash(starts) for name, starts in self.starts.items()},
-        }
-        return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+        starts, train = (
+            {name: spec_hash(one) for name, one in self.starts.items()},
+            replace(self.condition.train, seed=0),
+        )
+        return _key(self._fitted | {"train": train, "seeds": self.seeds, "starts": starts})
+
+    @property
+    def fits_key(self) -> str:
+        """Hash of what shapes the demonstrations."""
+        return _key(self._fitted)
+
+    @property
+    def _fitted(self) -> dict[str, Any]:
+        # What of the videos was seen is in the tracks.
+        tracks, given = tracks_hash(self.observed), self.condition
+        return {"action": self.action.name, "tracks": tracks, "fit": given.fit, "demonstrate": given.demonstrate}
+
+
+def _key(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def finished(folder: Path, job: Job) -> dict[str, Any] | None:
@@ -112,10 +119,10 @@ def run_population(job: Job, folder: Path, fits: Path, console: Console) -> None
 def _demonstrations(job: Job, layout: RunLayout, fits: RunLayout, console: Console) -> Demonstration:
     """Those of an interrupted run where there are any: its checkpoints belong to them."""
     if not layout.demonstrations.is_file():
-        fitted = fit_observed(job.observed, {}, fits.folder, console)
+        fitted = fit_observed(job.observed, {}, fits.folder, console, job.condition.fit)
         for video, why in fitted.skipped.items():
             console.say(f"skipped {video}: {why}")
-        demonstration_stage(fitted, job.action, fits)
+        demonstration_stage(fitted, job.action, fits, job.condition.demonstrate)
         layout.folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(fits.demonstrations, layout.demonstrations)
     return load(layout.demonstrations, Demonstration)

@@ -15,7 +15,7 @@ from real2sim_jax.simulation.types import StartState
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.train_and_benchmark import start_states
 from real2sim_jax.sweeps.population import Job, finished, run_population
-from real2sim_jax.sweeps.sources import observed_tracks, tracks_hash
+from real2sim_jax.sweeps.sources import observed_tracks
 from real2sim_jax.sweeps.study import Study
 
 Failures = dict[str, str]
@@ -38,7 +38,7 @@ class Inputs:
 
     def fits(self, job: Job) -> Path:
         """Where the fits of a population's videos lie."""
-        return self.runs / "sweeps" / "fits" / tracks_hash(job.observed)[:16]
+        return self.runs / "sweeps" / "fits" / job.fits_key
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from real2sim_jax.core.settings import Checked, Count, Range, Seed, Share
 from real2sim_jax.data.types import BoxTrack
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.perception.contact import contact_from_boxes
-from real2sim_jax.stages.fit import SYNTHETIC_COUNT, Observed, Source, read_source
+from real2sim_jax.stages.fit import SYNTHETIC_COUNT, AnnotatedTracks, Observed, SyntheticScenes, read_source
 from real2sim_jax.synthetic.scenes import observe_masks, synthetic_scenes
 
 
@@ -61,7 +61,7 @@ def observed_tracks(
     """
     if source.synthetic is not None:
         return _drawn(source, action, seed), {}
-    observed, skipped, _ = read_source(Source(tracks, seed=seed), action)
+    observed, skipped, _ = read_source(SyntheticScenes(seed) if tracks is None else AnnotatedTracks(tracks), action)
     if source.video is not None:
         if not 1 <= source.video <= len(observed):
             raise UserError(f"{action.name}: source.video {source.video}: expected 1 to {len(observed)}")

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from real2sim_jax.config.fitting import FitConfig
+from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
 from real2sim_jax.core.actions import ACTIONS, action_named
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.settings import Checked, Count
-from real2sim_jax.data.artefacts import read_toml
-from real2sim_jax.learning.config import TrainConfig
+from real2sim_jax.core.settings import Checked, Count, as_field, override, placed
+from real2sim_jax.core.text import read_toml
 from real2sim_jax.simulation.physics.backends import check_physics
-from real2sim_jax.sweeps.overrides import converted, override, placed
 from real2sim_jax.sweeps.sources import StateSource
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -39,6 +39,8 @@ class Condition(Checked):
     """What a study varies."""
 
     source: StateSource = field(default_factory=StateSource)
+    fit: FitConfig = field(default_factory=FitConfig)
+    demonstrate: DemonstrationConfig = field(default_factory=DemonstrationConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     """Its seed counts for nothing: the study says how many there are."""
 
@@ -99,7 +101,7 @@ def _study(path: Path, name: str, document: dict[str, Any]) -> Study:
             raise UserError(f"{path}: {key}: unknown; expected one of {', '.join(allowed)}, base, conditions, quick")
     if not NAME.fullmatch(name):
         raise UserError(f"{path}: expected a file name of letters, digits, '_', '-' and '.'")
-    values = {key: converted(kinds[key], value, f"{path}: {key}") for key, value in document.items()}
+    values = {key: as_field(kinds[key], value) for key, value in document.items()}
     found = _conditions(path, base, conditions)
     with placed(f"{path}: "):
         study = Study(name, **{"question": "", **values}, conditions=found)

@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from real2sim_jax.config.learning import DemonstrationConfig
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.core.rotations import rotate
 from real2sim_jax.data.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.geometry.cuboids import body_centres
-from real2sim_jax.learning.config import DemonstrationConfig
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.fit import COLOURS
 from real2sim_jax.viewers.rollout import FINGER, PALM

@@ -9,12 +9,12 @@ import pytest
 
 from real2sim_jax.benchmarks.rollout import make_rollout
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
+from real2sim_jax.config.learning import NetworkConfig, TrackingConfig, TrainConfig
+from real2sim_jax.config.simulation import RewardWeights
 from real2sim_jax.data.types import stack
-from real2sim_jax.learning.config import NetworkConfig, TrackingConfig, TrainConfig
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.references import references_of
 from real2sim_jax.learning.train import make_env
-from real2sim_jax.simulation.config import RewardWeights
 from real2sim_jax.simulation.initial_states import nominal_start
 from tests.demos import PICK_UP, lift, lifts
 

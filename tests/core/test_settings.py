@@ -9,12 +9,11 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import pytest
 
 import real2sim_jax
+from real2sim_jax.config.fitting import FitConfig
+from real2sim_jax.config.learning import DemonstrationConfig, NetworkConfig, PPOConfig, TrainConfig
+from real2sim_jax.config.simulation import RandomizationConfig
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.settings import Checked, Length, Range
-from real2sim_jax.fitting.config import FitConfig
-from real2sim_jax.learning.config import DemonstrationConfig, NetworkConfig, PPOConfig, TrainConfig
-from real2sim_jax.simulation.config import RandomizationConfig
-from real2sim_jax.sweeps.overrides import override
+from real2sim_jax.core.settings import Checked, Length, Range, override
 from tests.command_line import exit_code
 
 ROOMS = [name for _, name, _ in pkgutil.walk_packages(real2sim_jax.__path__, "real2sim_jax.") if ".robot" not in name]
@@ -117,9 +116,9 @@ def test_api_and_text_files_refuse_the_same(path, name, value):
         ("--steps", "-1"),
         ("--steps", "100000000000000000000"),
         ("--rows", "100000000000000000000"),
-        ("--config", "ppo.learning_rate = -1"),
-        ("--config", "ppo.networks.hidden = []"),
-        ("--config", "seed = -1"),
+        ("--config", "train.ppo.learning_rate = -1"),
+        ("--config", "train.ppo.networks.hidden = []"),
+        ("--config", "train.seed = -1"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(arguments, tmp_path, monkeypatch, capsys):

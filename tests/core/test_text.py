@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax.core.errors import LONGEST, UserError
-from real2sim_jax.core.text import whole_number
+from real2sim_jax.core.text import read_toml, whole_number
 from real2sim_jax.data import artefacts as files
 
 DEEP = 200_000
@@ -32,7 +32,7 @@ BROKEN = {
         "x,y\n\ud7ff,²\n",
     ),
 }
-READERS = {"json": files.read_json, "toml": files.read_toml, "csv": lambda path: files.read_columns(path, ["x", "y"])}
+READERS = {"json": files.read_json, "toml": read_toml, "csv": lambda path: files.read_columns(path, ["x", "y"])}
 
 
 @pytest.mark.parametrize(

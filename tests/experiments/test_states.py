@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import ACTIONS
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.stages.console import Console
 
 pytestmark = pytest.mark.long

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.config.fitting import Scales, Weights
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, BoxTrack, MaskTrack
 from real2sim_jax.fitting import parameters
-from real2sim_jax.fitting.config import Scales, Weights
 from real2sim_jax.fitting.initial import Hypothesis, cut_sides, fill, initial_guess
 from real2sim_jax.fitting.losses import huber, loss_terms, weighted_sum
 from real2sim_jax.fitting.masks import mask_term, prepare_masks

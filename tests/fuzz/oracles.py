@@ -143,7 +143,22 @@ def start_states(states: Any, objects: int) -> list[str]:
 
 def policy(policy: Any) -> list[str]:
     """Every array is finite float32 of a shape that chains, and what it does is finite, at any time of an episode."""
-    reference, size = policy.reference, len(policy.mean)
+    size = len(policy.mean)
+    found = [] if policy.reference is None else _reference(policy.reference)
+    found += [*array("mean", policy.mean, (size,)), *array("std", policy.std, (size,))]
+    for weight, bias in policy.layers:
+        found += [*array("weight", weight, (size, None)), *array("bias", bias, (np.shape(weight)[-1],))]
+        size = np.shape(weight)[-1]
+    arrays = (policy.mean, policy.std, *(one for pair in policy.layers for one in pair))
+    found += [f"dtype {value.dtype}" for value in arrays if value.dtype != np.float32]
+    return found or first(
+        between("std", policy.std, 1e-30, 1e30),
+        between("dt", policy.dt, 0.001, 1.0),
+        _acts(policy),
+    )  # fmt: skip
+
+
+def _reference(reference: Any) -> list[str]:
     rows = len(np.atleast_1d(reference.grip))
     tables = {
         "position": (rows, 3),
@@ -156,17 +171,7 @@ def policy(policy: Any) -> list[str]:
     found = [
         wrong for name, shape in tables.items() for wrong in array(f"reference {name}", getattr(reference, name), shape)
     ]
-    found += [*array("mean", policy.mean, (size,)), *array("std", policy.std, (size,))]
-    for weight, bias in policy.layers:
-        found += [*array("weight", weight, (size, None)), *array("bias", bias, (np.shape(weight)[-1],))]
-        size = np.shape(weight)[-1]
-    arrays = (policy.mean, policy.std, *(one for pair in policy.layers for one in pair))
-    found += [f"dtype {value.dtype}" for value in arrays if value.dtype != np.float32]
-    return found or first(
-        between("std", policy.std, 1e-30, 1e30), unit("reference wxyz", reference.wxyz),
-        between("dt", policy.dt, 0.001, 1.0),
-        _acts(policy),
-    )  # fmt: skip
+    return found or list(unit("reference wxyz", reference.wxyz))
 
 
 def _acts(policy: Any) -> Iterator[str]:

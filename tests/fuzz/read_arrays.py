@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.config.learning import TrackingConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import load, load_header, save
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, stack
-from real2sim_jax.learning.config import TrackingConfig
 from real2sim_jax.learning.demonstrations import demonstrate
 from real2sim_jax.learning.references import references_of
 from real2sim_jax.robot.controller import Controller, Step, run

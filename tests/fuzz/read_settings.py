@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from real2sim_jax.data.artefacts import read_toml
-from real2sim_jax.learning.config import TrainConfig
-from real2sim_jax.sweeps.overrides import override
+from real2sim_jax.config.learning import TrainConfig
+from real2sim_jax.core.settings import override
+from real2sim_jax.core.text import read_toml
 from real2sim_jax.sweeps.study import read_study
 from tests.fuzz import mutate_bytes, mutate_tree
 from tests.fuzz.case import Reader

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from real2sim_jax.learning.config import PPOConfig, TrainConfig
+from real2sim_jax.config.learning import PPOConfig, TrainConfig
 from tests.demos import PICK_UP
 
 TINY = TrainConfig(

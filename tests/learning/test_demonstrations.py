@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from real2sim_jax.config.learning import DemonstrationConfig
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
-from real2sim_jax.learning.config import DemonstrationConfig
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 

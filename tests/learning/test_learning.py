@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from real2sim_jax.benchmarks.rollout import make_rollout
+from real2sim_jax.config.learning import NetworkConfig, PPOConfig, TrackingConfig, TrainConfig
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import read_columns, read_json
-from real2sim_jax.learning.config import NetworkConfig, PPOConfig, TrackingConfig, TrainConfig
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO
 from real2sim_jax.learning.references import references_of
-from real2sim_jax.learning.train import make_env, make_ppo, train, train_population
+from real2sim_jax.learning.train import Callbacks, make_env, make_ppo, train, train_population
 from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.stages.console import Console
 from tests.demos import PICK_UP, lifts
@@ -62,7 +62,9 @@ def test_policy_file_benchmark_and_training_agree(trained):
 def test_a_resumed_run_equals_an_uninterrupted_one(trained, tmp_path):
     _, straight = trained
     asked = []
-    stopped = train(Probe(), lifts(), TINY, tmp_path, stopped=lambda: len(asked) == 1 or asked.append(1))
+    stopped = train(
+        Probe(), lifts(), TINY, tmp_path, callbacks=Callbacks(stopped=lambda: len(asked) == 1 or asked.append(1))
+    )
     assert not stopped.complete
     assert load_policy(tmp_path / "policy.npz").action == "pick_up"
     resumed = train(Probe(), lifts(), TINY, tmp_path, resume=True)
@@ -76,7 +78,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.demos import lifts
-from real2sim_jax.learning.train import train
+from real2sim_jax.learning.train import Callbacks, train
 from tests.learning.probe import TINY, Probe
 
 def report(progress):
@@ -102,7 +104,7 @@ import sys
 from pathlib import Path
 import jax
 from tests.demos import lifts
-from real2sim_jax.learning.train import train
+from real2sim_jax.learning.train import Callbacks, train
 from tests.learning.probe import TINY, Probe
 assert jax.device_count() == 4
 train(Probe(), lifts(), TINY, Path(sys.argv[1]))
@@ -147,7 +149,7 @@ def test_an_evaluation_is_logged_with_the_iterations_that_it_judged(tmp_path):
         return {"success": len(asked)}
 
     config = replace(TINY, checkpoint_every=2)
-    outcome = train(Probe(), lifts(), config, tmp_path, evaluate=evaluate)
+    outcome = train(Probe(), lifts(), config, tmp_path, callbacks=Callbacks(evaluate=evaluate))
     assert asked == [2, 3]
     np.testing.assert_array_equal(outcome.history["eval/success"], [np.nan, 1.0, 2.0])
     assert not [name for name in read_columns(tmp_path / "metrics.csv", ["steps"]) if name.startswith("eval/")]
@@ -228,7 +230,9 @@ def test_wandb_gets_the_numbers_that_tensorboard_gets(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     config = replace(TINY, ppo=replace(TINY.ppo, steps=8 * 120 * 2))
     evaluate = lambda policy, folder: {"success": 0.25}  # noqa: E731
-    outcome = train(Probe(), lifts(), config, tmp_path, evaluate=evaluate, wandb_project="real2sim")
+    outcome = train(
+        Probe(), lifts(), config, tmp_path, callbacks=Callbacks(evaluate=evaluate), wandb_project="real2sim"
+    )
     (path,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     store, rows, told = DataStore(), [], {}
     store.open_for_scan(str(path))

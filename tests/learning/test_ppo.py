@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.learning.config import NetworkConfig, PPOConfig
+from real2sim_jax.config.learning import NetworkConfig, PPOConfig
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO
 from tests.learning.probe import Probe

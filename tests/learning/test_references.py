@@ -2,11 +2,11 @@ import jax
 import numpy as np
 import pytest
 
+from real2sim_jax.config.learning import TrackingConfig, TrainConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.data.types import HAND, stack
-from real2sim_jax.learning.config import TrackingConfig, TrainConfig
 from real2sim_jax.learning.demonstrations import demonstrate
 from real2sim_jax.learning.references import best_reference, references_of
 from real2sim_jax.learning.train import make_env

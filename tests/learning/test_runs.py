@@ -16,14 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from real2sim_jax.config.learning import NetworkConfig
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import read_json
 from real2sim_jax.data.locks import locked
-from real2sim_jax.learning.config import NetworkConfig
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Batch
-from real2sim_jax.learning.train import train, train_population
+from real2sim_jax.learning.train import Callbacks, train, train_population
 from tests.command_line import exit_code
 from tests.demos import lifts
 from tests.learning.probe import TINY, Probe
@@ -57,7 +57,7 @@ def earlier(straight, tmp_path):
 
 def test_an_earlier_run_stays_until_the_new_one_has_a_policy(straight, earlier):
     with pytest.raises(KeyboardInterrupt):
-        train(Probe(), lifts(), OTHER, earlier, report=stop)
+        train(Probe(), lifts(), OTHER, earlier, callbacks=Callbacks(report=stop))
     with pytest.raises(UserError, match="expected them to differ"):
         wider = replace(TINY, ppo=replace(TINY.ppo, envs=16))
         train_population(Probe(), lifts(), {earlier: TINY, earlier.with_name("seed1"): wider})
@@ -68,12 +68,12 @@ def test_an_earlier_run_stays_until_the_new_one_has_a_policy(straight, earlier):
 
 def test_one_earlier_run_is_kept_and_said(straight, earlier):
     previous, said = earlier.with_name("seed0.previous"), []
-    train(Probe(), lifts(), OTHER, earlier, say=said.append)
+    train(Probe(), lifts(), OTHER, earlier, callbacks=Callbacks(say=said.append))
     assert len(said) == 1 and "kept as seed0.previous" in said[0]
     assert bytes_of(previous) == bytes_of(straight) and load_policy(earlier / "policy.npz").provenance
     assert train(Probe(), lifts(), TINY, previous, resume=True).complete
     second = bytes_of(earlier)
-    train(Probe(), lifts(), replace(TINY, seed=2), earlier, say=said.append)
+    train(Probe(), lifts(), replace(TINY, seed=2), earlier, callbacks=Callbacks(say=said.append))
     assert bytes_of(previous) == second and len(said) == 2
     assert {path.name for path in earlier.parent.iterdir() if path.is_dir()} == {"seed0", "seed0.previous"}
 
@@ -81,7 +81,7 @@ def test_one_earlier_run_is_kept_and_said(straight, earlier):
 def test_each_member_of_a_population_keeps_its_earlier_run(straight, earlier):
     members = {earlier: OTHER, earlier.with_name("seed1"): replace(TINY, seed=2)}
     with pytest.raises(KeyboardInterrupt):
-        train_population(Probe(), lifts(), members, report=stop)
+        train_population(Probe(), lifts(), members, callbacks=Callbacks(report=stop))
     assert bytes_of(earlier) == bytes_of(straight) and not earlier.with_name("seed1").exists()
     train_population(Probe(), lifts(), members)
     assert bytes_of(earlier.with_name("seed0.previous")) == bytes_of(straight)
@@ -193,7 +193,7 @@ def fails_at(folder, config, spoil, mend):
 
     try:
         with pytest.raises((OSError, ValueError, RuntimeError, UserError)):
-            train(Probe(), lifts(), config, folder, report=report)
+            train(Probe(), lifts(), config, folder, callbacks=Callbacks(report=report))
     finally:
         mend()
     return kept[0]
@@ -238,7 +238,7 @@ def fill(path):
 CHILD = """
 import sys
 from pathlib import Path
-from real2sim_jax.learning.train import train
+from real2sim_jax.learning.train import Callbacks, train
 from tests.demos import lifts
 from tests.learning.probe import Probe
 from tests.learning.test_runs import LONGER

@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from real2sim_jax.config.simulation import EnvConfig
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.observation import LAYOUTS, observation
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
-from real2sim_jax.simulation.config import EnvConfig
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.types import StartState

@@ -4,8 +4,8 @@ import mujoco
 import numpy as np
 import pytest
 
+from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import action_named
-from real2sim_jax.simulation.config import StartConfig
 from real2sim_jax.simulation.initial_states import nominal_start, overlaps, sample_start, start_qpos
 from real2sim_jax.simulation.scene import build_model
 

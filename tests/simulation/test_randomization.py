@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.core.errors import UserError
-from real2sim_jax.simulation.config import (
+from real2sim_jax.config.simulation import (
     FINGER_FORCE_N,
     FINGER_FRICTION,
     OBJECT_MASS,
@@ -14,6 +13,7 @@ from real2sim_jax.simulation.config import (
     EnvConfig,
     RandomizationConfig,
 )
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.randomization import sample_draw

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.simulation.config import PUBLISHED, RewardConfig
+from real2sim_jax.config.simulation import PUBLISHED, RewardConfig
 from real2sim_jax.simulation.reward import ObservedScene, reward, reward_targets, reward_terms
 from tests.demos import lift
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from real2sim_jax.cli import main
+from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.data.artefacts import load
 from real2sim_jax.data.types import CuboidTrack, MaskTrack
-from real2sim_jax.fitting.config import FitConfig
 from real2sim_jax.stages import fit as fits
 from real2sim_jax.stages.console import Console
-from real2sim_jax.stages.fit import Source, fit_observed, fit_stage
+from real2sim_jax.stages.fit import AnnotatedTracks, fit_observed, fit_stage
 from real2sim_jax.synthetic.scenes import observe_masks, synthetic_scenes, synthetic_tracks
 
 pytestmark = pytest.mark.long
@@ -92,9 +92,7 @@ def batch(tmp_path_factory):
     folder = tmp_path_factory.mktemp("batch")
     videos = absurd() | {video: (action, plain(action, seed)) for video, (action, seed) in GOOD.items()}
     written(folder / "tracks", videos)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fits, "FitConfig", lambda: QUICK)
-        return folder / "out", fit_stage(Source(folder / "tracks"), None, folder / "out", Console())
+    return folder / "out", fit_stage(AnnotatedTracks(folder / "tracks"), None, folder / "out", Console(), QUICK)
 
 
 def test_absurd_videos_are_flagged_or_skipped_in_one_line(batch):
@@ -149,14 +147,13 @@ def test_evaluate_states_reads_the_folder_with_the_actions_of_the_fit(batch, cap
     }
 
 
-def test_masks_that_have_changed_are_fitted_again_and_kept(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(fits, "FitConfig", lambda: replace(QUICK, mask_steps=4))
+def test_masks_that_have_changed_are_fitted_again_and_kept(tmp_path, capsys):
     action, masks = ACTIONS["push_left_to_right"], []
     for seed in range(2):
         scene = synthetic_scenes(action, 1, seed)[0]
         masks.append(observe_masks(scene, width=64))
     for number, (seen, says) in enumerate([(masks[0], None), (masks[0], None), (masks[1], "other parents than now")]):
-        found = fit_observed({"7": (action, seen)}, {}, tmp_path, Console())
+        found = fit_observed({"7": (action, seen)}, {}, tmp_path, Console(), replace(QUICK, mask_steps=4))
         saved = load(tmp_path / "7" / "masks.npz", MaskTrack)
         np.testing.assert_allclose(saved.masks, seen.masks, atol=1 / 255)
         assert len(found.tracks["7"][1].valid) == len(seen.valid)
@@ -168,18 +165,19 @@ def test_masks_that_have_changed_are_fitted_again_and_kept(tmp_path, monkeypatch
 def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path, monkeypatch, capsys):
     tracks, asked = tmp_path / "tracks", []
     written(tracks, {"7": ("push_left_to_right", plain("push_left_to_right"))})
-    monkeypatch.setattr(fits, "FitConfig", lambda: QUICK)
     fit = fits.fit_tracks
     monkeypatch.setattr(fits, "fit_tracks", lambda missing, *rest: asked.append(sorted(missing)) or fit(missing, *rest))
-    first = fit_stage(Source(tracks), None, tmp_path / "out", Console())
-    again = fit_stage(Source(tracks), None, tmp_path / "out", Console())
+    first = fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK)
+    again = fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK)
     assert asked == [["7"]] and again.reports == first.reports
     (tracks / "actions.csv").write_text("video_id,action,width,height\n7,pull_left_to_right,427,240\n")
-    assert fit_stage(Source(tracks), None, tmp_path / "out", Console()).reports["7"].broken_rules == ["hand side"]
+    assert fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK).reports["7"].broken_rules == [
+        "hand side"
+    ]
     assert asked == [["7"], ["7"]]
     (tmp_path / "out" / "7" / "quality.json").write_text("damaged")
     assert "other config than now" in (shown := capsys.readouterr().out) and shown.count("made again") == 1
-    fit_stage(Source(tracks), None, tmp_path / "out", Console())
+    fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK)
     assert "the loss curve is lost" in capsys.readouterr().out
     assert len(asked) == 2 and json.loads((tmp_path / "out" / "7" / "quality.json").read_text())["iou"]
 
@@ -187,7 +185,6 @@ def test_unchanged_videos_are_not_fitted_again_but_a_changed_action_is(tmp_path,
 def test_losses_are_drawn_and_kept_for_videos_that_are_not_fitted_again(tmp_path, monkeypatch):
     tracks, curve = tmp_path / "tracks", np.array([[0.0, 9.0], [10.0, 2.0], [20.0, np.nan]])
     written(tracks, {"7": ("push_left_to_right", plain("push_left_to_right"))})
-    monkeypatch.setattr(fits, "FitConfig", lambda: QUICK)
     fit = fits.fit_tracks
 
     def with_curve(*arguments):
@@ -195,8 +192,8 @@ def test_losses_are_drawn_and_kept_for_videos_that_are_not_fitted_again(tmp_path
         return SimpleNamespace(tracks=result.tracks, failures=result.failures, curves={"7": curve})
 
     monkeypatch.setattr(fits, "fit_tracks", with_curve)
-    first = fit_stage(Source(tracks), None, tmp_path / "out", Console())
+    first = fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK)
     assert first.reports["7"].loss_curve == [(0.0, 9.0), (10.0, 2.0)]
     (tmp_path / "out" / "loss_curves.png").unlink()
-    assert fit_stage(Source(tracks), None, tmp_path / "out", Console()).reports == first.reports
+    assert fit_stage(AnnotatedTracks(tracks), None, tmp_path / "out", Console(), QUICK).reports == first.reports
     assert (tmp_path / "out" / "loss_curves.png").stat().st_size > 0

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from real2sim_jax.config.simulation import PUBLISHED, EnvConfig
 from real2sim_jax.core.clock import ACTING_S, EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Count, Length, Metres, Positive, Range, Seconds, Seed, Share, Weight
-from real2sim_jax.simulation.config import PUBLISHED, EnvConfig
 
 Sigma = Annotated[float, Range(0, 10, above=True)]
 

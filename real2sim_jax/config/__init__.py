@@ -1,0 +1,1 @@
+"""Every setting that a user can change, without anything that loads jax."""

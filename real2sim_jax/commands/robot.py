@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.errors import UserError
@@ -51,8 +52,9 @@ class Run:
 
     def __call__(self) -> int:
         """Run the command."""
-        from real2sim_jax.robot.__main__ import main as robot_main
-        from real2sim_jax.robot.backends import ROBOTS
+        from real2sim_jax.core.policy import load_policy
+        from real2sim_jax.robot.backends import ROBOTS, ConnectionConfig, base_limits, make_robot
+        from real2sim_jax.robot.program import drive
 
         path = policy_path(self.policy, self.action, self.runs, self.seed)
         if self.robot.startswith("mujoco-") and self.stream is None:
@@ -61,22 +63,27 @@ class Run:
             raise UserError(f"unknown robot {self.robot!r}: expected mujoco-gripper, mujoco-panda, {', '.join(ROBOTS)}")
         if self.video is not None or self.arm_model is not None:
             raise UserError("--video films mujoco-gripper and mujoco-panda only, and --arm-model is how that looks")
-        names = ("robot", "stream", "steps", "log", "start", "object_pose", "host", "port", "max_linear", "max_angular")
-        given = {f"--{name.replace('_', '-')}": getattr(self, name) for name in names}
-        # One word each: a value may begin with a minus sign.
-        words = [f"{name}={value}" for name, value in given.items() if value is not None]
-        return robot_main([str(path), *words, *(["--dry-run"] if self.dry_run else [])])
+        policy, settings = load_policy(path), _settings(self, base_limits(self.robot), self.robot != "simulated")
+        names = ("start", "object_pose", "host", "port", "stream")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        connection = ConnectionConfig(**given, stays=self.dry_run)
+        return drive(policy, make_robot(self.robot, policy, connection, settings.limits), settings)
+
+
+def _settings(options: Run, limits: Any, real_time: bool) -> Any:
+    from real2sim_jax.robot.program import RunSettings, limits_from
+
+    own = limits_from(options.max_linear, options.max_angular, limits)
+    return RunSettings(options.steps, options.log, real_time, options.dry_run, own)
 
 
 def _run_simulated(options: Run, path: Path) -> int:
     from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE
-    from real2sim_jax.robot.program import RunSettings, limits_from
     from real2sim_jax.simulated_robots.program import ROBOTS, SimulationOptions, default_limits, run_simulated
 
     if options.robot not in ROBOTS:
         raise UserError(f"unknown robot {options.robot!r}: expected one of {', '.join(ROBOTS)}")
-    limits = limits_from(options.max_linear, options.max_angular, default_limits(options.robot))
-    settings = RunSettings(options.steps, options.log, False, options.dry_run, limits)
+    settings = _settings(options, default_limits(options.robot), real_time=False)
     place = options.start or NOMINAL_START, options.object_pose or OBJECT_POSE
     return run_simulated(options.robot, path, SimulationOptions(*place, options.video, options.arm_model), settings)
 

@@ -32,7 +32,9 @@ endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FRANKA := $(VENV)-franka
-POLICY ?= $(RUNS)/$(ACTION)/seed$(SEED)/policy.npz
+# Of an action of one's own, ACTION is its file.
+NAME := $(basename $(notdir $(ACTION)))
+POLICY ?= $(RUNS)/$(NAME)/seed$(SEED)/policy.npz
 
 # XLA's other scheduler can wait for ever in a physics program on few cores.
 SCHEDULER := --xla_cpu_enable_concurrency_optimized_scheduler=false
@@ -59,7 +61,7 @@ REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
 VIDEOS ?= $(wildcard ../shared/data/videos)
 SPECS ?= $(wildcard ../shared/data/policy_benchmark)
 SCENES ?= 20
-STATES ?= $(RUNS)/$(ACTION)
+STATES ?= $(RUNS)/$(NAME)
 STUDIES ?= $(wildcard experiments/studies/*.toml)
 RAY ?=
 

@@ -12,7 +12,7 @@ import real2sim_jax
 from real2sim_jax.commands.annotate import Annotate
 from real2sim_jax.commands.benchmark import Benchmark
 from real2sim_jax.commands.compare import Compare
-from real2sim_jax.commands.config import ShowConfig
+from real2sim_jax.commands.config import ConfigFile
 from real2sim_jax.commands.evaluate import EvaluateStates
 from real2sim_jax.commands.export import Export
 from real2sim_jax.commands.fit import Fit
@@ -46,7 +46,7 @@ Command = (
     | Annotated[View, tyro.conf.subcommand("view")]
     | Annotated[Profile, tyro.conf.subcommand("profile")]
     | Annotated[TuneEnv, tyro.conf.subcommand("tune-env")]
-    | Annotated[ShowConfig, tyro.conf.subcommand("config")]
+    | Annotated[ConfigFile, tyro.conf.subcommand("config")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

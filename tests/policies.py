@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE
 from real2sim_jax.core.policy import Policy
@@ -19,7 +20,7 @@ def random_policy(seed=0, scale=1.0, hidden=8, features=FEATURE_SIZE):
         for a, b in pairwise(sizes)
     )
     return Policy(
-        action="pick_up",
+        action=ACTIONS["pick_up"],
         dt=1.0 / CONTROL_HZ,
         mean=np.zeros(features, np.float32),
         std=np.ones(features, np.float32),

@@ -8,6 +8,7 @@ import pytest
 
 from real2sim_jax.benchmarks.report import make_report, save_report
 from real2sim_jax.benchmarks.success import Success
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.data.artefacts import file_hash
 from tests.command_line import exit_code as run
@@ -36,7 +37,7 @@ def benchmark_report(ok):
     """A report on rows that were mastered or not."""
     yes = np.ones(len(ok), bool)
     identity = {"policy_hash": "a", "spec": "easy", "spec_hash": "b"}
-    return make_report("pick_up", Success(yes, ok, yes, ok), **identity, physics="batch", seed=0)
+    return make_report(ACTIONS["pick_up"], Success(yes, ok, yes, ok), **identity, physics="batch", seed=0)
 
 
 def error_line(capsys):
@@ -123,7 +124,7 @@ def test_a_video_that_cannot_be_fitted_is_named(capsys, tracks, tmp_path, change
         (("train", "--action", "pick_up", "--physics", "bullet"), "unknown physics"),
         (("train", "--action", "pick_up", "--envs", "0"), "--envs: expected whole number from 1"),
         (("train", "--action", "pick_up", "--config", "none.toml"), "none.toml: expected a file"),
-        (("train", "--action", "pick_up", "--seed", "-1"), "--seed -1: expected 0 or more"),
+        (("train", "--action", "pick_up", "--seed", "-1"), "--seed: expected whole number from 0"),
         (("fit", "--action", "pick_up", "--out", "/dev/null/x"), "/dev/null/x"),
         (("benchmark",), "--policy FILE or --action NAME"),
         (("benchmark", "--policy", "none.npz"), "expected a policy file, found none"),

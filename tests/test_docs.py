@@ -2,7 +2,10 @@
 
 import re
 import subprocess
+from contextlib import redirect_stdout
 from dataclasses import fields, is_dataclass
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import get_args
 
@@ -53,18 +56,18 @@ def commands_of(program):
 
 
 def options_in(line):
-    return re.findall(r"(?<!\S)(--[a-z][a-z-]*)", line)
+    return re.findall(r"(?<!\S)(--[a-z][a-z.-]*)", line)
 
 
+@cache
 def subcommands():
-    """Each subcommand's own options, by name."""
+    """Each subcommand's own options, by name, as its help lists them."""
     known = {}
     for part in get_args(Command):
         kind, marker = get_args(part)[:2]
-        named = [field for field in fields(kind) if tyro.conf.Positional not in get_args(field.type)]
-        options = {f"--{field.name.replace('_', '-')}": field.type for field in named}
-        switches = {f"--no-{name[2:]}" for name, kind in options.items() if kind is bool}
-        known[marker.name] = {*options, *switches, "--help"}
+        with redirect_stdout(StringIO()) as shown, pytest.raises(SystemExit):
+            tyro.cli(kind, args=["--help"])
+        known[marker.name] = set(re.findall(r"(?<![\w.-])--[a-z][a-z.-]*", shown.getvalue()))
     return known
 
 

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ("core.actions", "core.rotations", "geometry.cameras", "robot.franka.kinematics")
+MODULES = ("core.actions", "core.predicates", "core.rotations", "geometry.cameras", "robot.franka.kinematics")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -90,23 +90,23 @@ def provenance(options: argparse.Namespace) -> dict[str, Any]:
 
 def compare(policy: Policy, starts: StartState, frame: TaskFrame, options: argparse.Namespace) -> dict[str, Any]:
     """Return what came of the first rows: what the arm reaches, and successes of all three."""
-    action, place = action_named(policy.action), (frame.x_m, frame.y_m, frame.yaw_rad)
+    action, place = policy.action, (frame.x_m, frame.y_m, frame.yaw_rad)
     panda = Setup("mujoco-panda", place, panda_limits())
-    with Console().status(f"{policy.action}: reach") as show:
+    with Console().status(f"{policy.action.name}: reach") as show:
         arms, poses = reached_by(policy, action, starts, panda, options.rows)
         chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[list(arms)], starts)
-        show(f"{policy.action}: free gripper")
+        show(f"{policy.action.name}: free gripper")
         env = ManipulationEnv(action, None, make_physics("batch", action.bodies - 1))
         success = {"benchmark": make_rollout(env)(policy, chosen)[1]}
         free = Setup("mujoco-gripper", place, Limits())
         played = [play(policy, make_arm(policy, action, row_of(starts, i), free), free.limits) for i in arms]
         success["mujoco-gripper"] = judge_all(action, played)
-        show(f"{policy.action}: arm")
+        show(f"{policy.action.name}: arm")
         success["mujoco-panda"] = judge_all(action, [play(policy, arm, panda.limits) for arm in arms.values()])
     apart = 1000.0 * np.concatenate([arm.tracking_m for arm in arms.values()])
     return {
-        "action": policy.action,
-        "policy_hash": file_hash(options.policies / policy.action / "seed0" / "policy.npz"),
+        "action": policy.action.name,
+        "policy_hash": file_hash(options.policies / policy.action.name / "seed0" / "policy.npz"),
         "frame": asdict(frame),
         "rows": options.rows,
         "start_poses": poses,
@@ -128,7 +128,7 @@ def reached_by(
         except ArmError as error:
             poses += "start pose" not in str(error)
     if not arms:
-        raise ArmError(f"{policy.action}: the arm can go none of {rows} paths; try --find")
+        raise ArmError(f"{policy.action.name}: the arm can go none of {rows} paths; try --find")
     return arms, poses
 
 
@@ -146,7 +146,7 @@ def propose(policy: Policy, starts: StartState, rows: int) -> None:
             ]
             found.append((sum(posture.violation_ratio < 1.0 for some in first for posture in some), x, yaw))
     best = ", ".join(f"{count} of {rows} at {x:g} m, {yaw} deg" for count, x, yaw in sorted(found)[:-4:-1])
-    print(f"{policy.action}: {best}", flush=True)
+    print(f"{policy.action.name}: {best}", flush=True)
 
 
 def free_way(policy: Policy, start: StartState, limits: Limits) -> list:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.benchmarks.success import Success
-from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.actions import ACTIONS, Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import read_json, versions, write_json
 from real2sim_jax.data.types import Array
@@ -32,6 +32,10 @@ class Report:
     """Physics back end."""
     seed: int
     versions: dict[str, str]
+    hand_rule: bool
+    """Whether the action asks anything of the hand."""
+    published_rules: bool
+    """Whether there are published rules for the action."""
     hand_ok: np.ndarray
     """(N,) bool, as the following: by the corrected and by the published rule."""
     object_ok: np.ndarray
@@ -65,11 +69,12 @@ class Rate:
 
 
 def make_report(
-    action: str, success: Success, *, policy_hash: str, spec: str, spec_hash: str, physics: str, seed: int
+    action: Action, success: Success, *, policy_hash: str, spec: str, spec_hash: str, physics: str, seed: int
 ) -> Report:
     """Put the judgements of N episodes, in the order of the start states, into a report."""
     rows = {name: np.asarray(getattr(success, name), bool) for name in RULES}
-    return Report(action, policy_hash, spec, spec_hash, physics, seed, versions(), **rows)
+    kinds = action.hand_azimuth_deg is not None, ACTIONS.get(action.name) == action
+    return Report(action.name, policy_hash, spec, spec_hash, physics, seed, versions(), *kinds, **rows)
 
 
 def rate(ok: Array) -> Rate:
@@ -98,14 +103,12 @@ def sign_test(gained: int, lost: int) -> float:
 
 
 def summary(report: Report) -> dict[str, Rate]:
-    """Return the rates by name: success, published_success, and what they consist of.
-
-    hand_ok appears only for actions that have a hand rule.
-    """
-    rates = {"success": rate(report.ok), "published_success": rate(report.published_ok)}
-    has_hand_rule = action_named(report.action).hand_azimuth_deg is not None
-    parts = RULES if has_hand_rule else ("object_ok", "published_object_ok")
-    return rates | {name: rate(getattr(report, name)) for name in parts}
+    """Return the rates by name: success, published_success and their parts, where the action has such rules."""
+    rates = {"success": rate(report.ok)}
+    rates |= {"published_success": rate(report.published_ok)} if report.published_rules else {}
+    parts = [name for name in RULES if report.hand_rule or "hand" not in name]
+    shown = [name for name in parts if report.published_rules or "published" not in name]
+    return rates | {name: rate(getattr(report, name)) for name in shown}
 
 
 def summary_rows(report: Report) -> list[tuple[str, str, str]]:
@@ -150,6 +153,10 @@ def load_report(path: str | Path) -> Report:
 def _parse(document: Any) -> Report:
     if document["schema"] != SCHEMA or document["version"] != VERSION:
         raise ValueError("another schema")
+    # Reports of before these two fields are of the nine actions.
+    document = {"hand_rule": "hand_ok" in document["summary"], "published_rules": True, **document}
+    if not (isinstance(document["hand_rule"], bool) and isinstance(document["published_rules"], bool)):
+        raise ValueError("not a flag")
     values: dict[str, Any] = {f.name: document[f.name] for f in fields(Report) if f.name not in RULES}
     values |= {name: np.array([row[name] for row in document["rows"]], bool) for name in RULES}
     return Report(**values)

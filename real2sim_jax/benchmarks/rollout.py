@@ -31,10 +31,9 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
         return jax.vmap(lambda start: _episode(env, _policy(env, arrays), start))(starts)
 
     def rollout(policy: Policy, starts: StartState) -> tuple[Trajectory, Success, Array]:
-        if policy.action != env.action.name or abs(policy.dt * CONTROL_HZ - 1.0) > 1e-6:
-            raise UserError(
-                f"a policy for {policy.action} at {1 / policy.dt:.1f} Hz: expected {env.action.name} at {CONTROL_HZ} Hz"
-            )
+        if policy.action.name != env.action.name or abs(policy.dt * CONTROL_HZ - 1.0) > 1e-6:
+            found = f"a policy for {policy.action.name} at {1 / policy.dt:.1f} Hz"
+            raise UserError(f"{found}: expected {env.action.name} at {CONTROL_HZ} Hz")
         if len(policy.layout) != env.observation_size["policy"]:
             raise UserError(f"a policy that observes {', '.join(policy.layout)}: the environment shows something else")
         return run(_arrays(policy), jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), starts))
@@ -71,4 +70,4 @@ def _arrays(policy: Policy) -> Arrays:
 
 def _policy(env: ManipulationEnv, arrays: Arrays) -> Policy:
     reference = arrays["reference"] and Reference(**arrays["reference"])
-    return Policy(env.action.name, 1.0 / CONTROL_HZ, arrays["mean"], arrays["std"], arrays["layers"], reference)
+    return Policy(env.action, 1.0 / CONTROL_HZ, arrays["mean"], arrays["std"], arrays["layers"], reference)

@@ -7,7 +7,7 @@ from typing import Any
 
 from real2sim_jax.commands.options import at_least_one, not_negative
 from real2sim_jax.commands.robot import policy_path
-from real2sim_jax.core.actions import Action, action_named
+from real2sim_jax.core.actions import Action
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Benchmark:
 
         console = Console()
         path = policy_path(self.policy, self.action, self.runs, self.seed)
-        action = action_named(load_policy(path).action)
+        action = load_policy(path).action
         at_least_one("--rows", self.rows)
         not_negative(self.seed)
         with console.status("benchmark"):
@@ -65,7 +65,7 @@ def show_success(
     for report in reports:
         rules = summary_rows(report)
         # For actions without a hand rule the parts repeat the whole.
-        shown = rules[:2] if action.hand_azimuth_deg is None else rules
+        shown = rules if report.hand_rule else rules[: 1 + report.published_rules]
         rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in shown]
     for report in reference:
         _, count, share = summary_rows(report)[0]

@@ -11,11 +11,11 @@ from real2sim_jax.core.actions import action_named
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowConfig(TrainingOptions):
+class ConfigFile(TrainingOptions):
     """Print every setting of `real2sim train` as TOML: what --config, --preset and the other options make of it."""
 
     action: Annotated[str, tyro.conf.Positional] = "pick_up"
-    """One of the nine actions."""
+    """As in `real2sim train`."""
 
     def __call__(self) -> int:
         """Run the command."""

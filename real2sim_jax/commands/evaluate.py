@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.errors import UserError
 
 _MEASURES = {
@@ -27,6 +28,8 @@ class EvaluateStates:
     """Folder with ID.csv or ID/states.csv, at any depth."""
     actions: Path | None = None
     """CSV (video_id, action) for videos in no folder that is called like their action."""
+    action: str | None = None
+    """File of an action of your own (.toml), for videos of its name, or of none."""
     published_camera: bool = False
     """The files' camera azimuths lack their range factor of 45 degrees, as the published ones do."""
     json: Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="[FILE]")] = None
@@ -40,7 +43,8 @@ class EvaluateStates:
 
         if self.json is not None and len(self.json) > 1:
             raise UserError(f"--json: expected at most one file, got {len(self.json)}")
-        found = evaluate_states(self.folder, self.actions, published_camera=self.published_camera)
+        own = action_named(self.action) if self.action else None
+        found = evaluate_states(self.folder, self.actions, published_camera=self.published_camera, own=own)
         if self.json == ():
             print(json.dumps(found.as_json(), indent=1, allow_nan=False))
             return 0

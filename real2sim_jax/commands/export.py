@@ -53,14 +53,13 @@ def _save_onnx(target: Path, policy: Path) -> None:
 
 
 def _save_dataset(target: Path, policy: Path, options: Export) -> None:
-    from real2sim_jax.core.actions import action_named
     from real2sim_jax.core.policy import load_policy
     from real2sim_jax.data.artefacts import file_hash
     from real2sim_jax.exports.lerobot import check_can_save, save_dataset
     from real2sim_jax.stages import train_and_benchmark as pipeline
     from real2sim_jax.stages.console import Console
 
-    console, action = Console(), action_named(load_policy(policy).action)
+    console, action = Console(), load_policy(policy).action
     check_can_save(target)
     demos = pipeline.demonstrations_of(policy)
     with console.status("rolling out and drawing"):
@@ -88,7 +87,7 @@ def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
     from real2sim_jax.stages import train_and_benchmark as pipeline
 
     states = {"easy": pipeline.start_states("easy", action, options.seed, options.episodes)}
-    ((_, report, trajectories),) = pipeline.judged(action, [path], states, options.physics, options.seed)
+    ((_, report, trajectories),) = pipeline.judged([path], states, options.physics, options.seed)
     pairs = zip(unstack(trajectories), report.ok, strict=True)
     return [RecordedEpisode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
 

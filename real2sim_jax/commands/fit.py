@@ -17,7 +17,8 @@ class Fit(SourceOptions, FitOptions):
     out: Path | None = None
     """Folder that gets VIDEO/states.csv, track.npz, fit.gif and quality.json; RUNS/ACTION when absent."""
     action: str | None = None
-    """Only videos of this action; with no --tracks, whose synthetic demonstrations to fit."""
+    """Only videos of this action (a name, or a file of your own); with no --tracks, whose synthetic demonstrations to
+    fit."""
     runs: Path = Path("runs")
     """Folder of all results."""
     seed: int = 0

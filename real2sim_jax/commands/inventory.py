@@ -34,7 +34,7 @@ def describe_path(path: Path) -> Rows:
         return _rows({name: value for name, value in content.items() if name != "rows"})
     found = _loaded(path)
     if isinstance(found, Policy):
-        return [("policy for", found.action), ("control period", f"{found.dt:.4f} s"), *_rows(found.provenance)]
+        return [("policy for", found.action.name), ("control period", f"{found.dt:.4f} s"), *_rows(found.provenance)]
     return _rows(found)
 
 
@@ -53,7 +53,7 @@ def _one_line(path: Path) -> str:
             report = load_report(path)
             return f"benchmark, success {rate(report.ok).rate:.1%} of {len(report.ok)}"
         found = _loaded(path)
-        return f"policy for {found.action}" if isinstance(found, Policy) else found["schema"]
+        return f"policy for {found.action.name}" if isinstance(found, Policy) else found["schema"]
     except (UserError, PolicyError) as error:
         return f"not good: {_printable(str(error).removeprefix(f'{path}: '))}"
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from real2sim_jax.commands.options import ids
-from real2sim_jax.core.actions import ACTIONS, Action
+from real2sim_jax.core.actions import ACTIONS, Action, action_named
 from real2sim_jax.core.errors import UserError
 
 
@@ -21,6 +21,8 @@ class Replay:
     """Folder that `fit` wrote, or with state files ID.csv or ID/states.csv at any depth."""
     actions: Path | None = None
     """CSV (video_id, action) for videos whose action neither quality.json nor a folder's name says."""
+    action: str | None = None
+    """File of an action of your own (.toml), for videos of its name, or of none."""
     videos: str | None = None
     """Ids of the videos to replay, separated by commas; all when absent."""
     slower: float = 3.0
@@ -87,7 +89,7 @@ class Replays:
     def table(self) -> dict[str, tuple[int, int, int]]:
         """Replays that succeed, fits that show the action, and videos, by action and under "all"."""
         counts: dict[str, tuple[int, int, int]] = {}
-        for name in ACTIONS:
+        for name in dict.fromkeys([*ACTIONS, *(row.action.name for row in self.rows.values())]):
             rows = [row for row in self.rows.values() if row.action.name == name]
             if rows:
                 counts[name] = sum(not r.broken for r in rows), sum(not r.fit_broken for r in rows), len(rows)
@@ -109,7 +111,8 @@ def replay_all(options: Replay, replays: Replays, console: Any) -> None:
     """Replay the videos of a folder into `replays`; a bad one costs a line. UserError when there is no good one."""
     from real2sim_jax.evaluation.folders import evaluate_states
 
-    judged = evaluate_states(options.states, options.actions)
+    own = action_named(options.action) if options.action else None
+    judged = evaluate_states(options.states, options.actions, own=own)
     wanted = ids(options.videos)
     missing = sorted(set(wanted or ()) - set(judged.videos) - set(judged.refused))
     if missing:
@@ -184,7 +187,8 @@ def read_track(path: Path) -> Any:
 def show_replays(console: Any, replays: Replays) -> None:
     """Print a row for each video and the totals by action."""
     columns = ("video", "action", "fit", "replay", "broken rules", "off by")
-    order = sorted(replays.rows.items(), key=lambda item: list(ACTIONS).index(item[1].action.name))
+    places = {name: place for place, name in enumerate(replays.table())}
+    order = sorted(replays.rows.items(), key=lambda item: places[item[1].action.name])
     console.table("replayed by physics", columns, [_cells(video, row) for video, row in order])
     rows = [
         (name, f"{fits} / {videos}", f"{done} / {videos}") for name, (done, fits, videos) in replays.table().items()

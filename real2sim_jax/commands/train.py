@@ -23,7 +23,8 @@ class Train(SourceOptions, TrainingOptions):
     """From demonstrations to a benchmarked, exported policy."""
 
     action: str
-    """One of the nine actions, e.g. pick_up."""
+    """One of the nine actions, e.g. pick_up; a file of your own (.toml); or imitate, imitate_with_anchor: end as the
+    demonstration does."""
     seed: int | None = None
     """Short for --train.seed: of synthetic demonstrations, training and benchmark."""
     seeds: int = 1
@@ -57,12 +58,14 @@ class Train(SourceOptions, TrainingOptions):
 
     def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
         from real2sim_jax.benchmarks.specs import SPECS
+        from real2sim_jax.learning.imitation import with_goal
         from real2sim_jax.stages import train_and_benchmark as pipeline
         from real2sim_jax.stages.fit import fit_stage
 
         fits = fit_stage(source, action, layout.folder, console, self.fit)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout, self.demonstrate)
+        action = with_goal(action, demos, self.benchmark.imitate_within_m, self.benchmark.imitate_within_deg)
         seeds, rows = range(config.seed, config.seed + self.seeds), self.benchmark.rows
         outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds, self.wandb)
         if not all(outcome.complete for outcome in outcomes.values()):

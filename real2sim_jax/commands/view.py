@@ -111,7 +111,6 @@ def _demonstration(path: Path, video: str) -> Any:
 
 def _episode(path: Path, times: Any) -> Any:
     """The episode that `real2sim run --robot mujoco-gripper` goes through."""
-    from real2sim_jax.core.actions import action_named
     from real2sim_jax.core.policy import load_policy
     from real2sim_jax.robot.backends import NOMINAL_START
     from real2sim_jax.simulated_robots.episodes import Setup, make_arm, play
@@ -119,6 +118,6 @@ def _episode(path: Path, times: Any) -> Any:
     from real2sim_jax.viewers.stage import episode_scene
 
     policy, setup = load_policy(path), Setup()
-    action = action_named(policy.action)
+    action = policy.action
     arm = make_arm(policy, action, start_state(NOMINAL_START, action.bodies - 1), setup)
     return episode_scene("policy", play(policy, arm, setup.limits), times)

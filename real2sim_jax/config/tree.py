@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.config.learning import PRESETS, DemonstrationConfig, TrainConfig
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.settings import Checked, Count, override
+from real2sim_jax.core.settings import Checked, Count, Range, override
 from real2sim_jax.core.text import read_toml
 
 
@@ -41,6 +41,10 @@ class BenchmarkConfig(Checked):
 
     rows: Count = 1000
     """Start states of each benchmark."""
+    imitate_within_m: Annotated[float, Range(0.001, 1)] = 0.03
+    """How near to the demonstrated end the moved object must end, for --action imitate and imitate_with_anchor."""
+    imitate_within_deg: Annotated[float, Range(0.1, 180)] = 20.0
+    """How near its turn must be to the demonstrated one."""
 
 
 @dataclass(frozen=True)

@@ -1,78 +1,157 @@
-"""The nine actions: the one table that every stage reads.
+"""Actions as records: what every stage needs to know of one, read from a text file.
 
-Angles follow the world frame (x right, y away from the camera, z up): azimuth 0 points along +x, 90 deg away
-from the camera. Class ids are those of Something-Something-v2.
+The nine of the published benchmark are in actions.toml beside this file; a user's own are files of one record.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.observation import HOLDING_ACTIONS
+from real2sim_jax.core.predicates import PREDICATES, WITH_ANCHOR, HandPoints, OnTop, PoseWithin, Predicate, degrees
+from real2sim_jax.core.settings import Checked, Length, Range, as_field, placed
+from real2sim_jax.core.text import read_toml
 
-Kind = Literal["slide", "lift", "beside", "onto"]
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+RULE_NAMES = {kind: name for name, kind in PREDICATES.items()}
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(Checked):
     """What the stages need to know of one action."""
 
     name: str
-    class_id: int
-    kind: Kind
-    """slide: pushed or pulled along the table; lift: picked up; beside, onto: put relative to an anchor."""
-    direction: int = 0
-    """Slides: sign of the object's motion along camera-aligned x."""
-    hand_azimuth_deg: float | None = None
-    """Slides: where the hand must point (0 right, 180 left)."""
-    bearings_deg: tuple[float, ...] = ()
-    """Beside: where the moved object ends as seen from the anchor."""
+    success: Annotated[tuple[Predicate, ...], Length(1, 32)]
+    """All of these must hold at the end."""
+    objects: Literal[1, 2] = 1
+    """The moved object alone, or an anchor too, which stays where it stands."""
+    starts: Literal["table", "hand"] = "table"
+    """Where the moved object is at the start."""
+    leaves_table: bool = False
+    """Whether the moved object may be lifted."""
+    ends_holding: bool = False
+    """Whether the gripper is still closed on the object when the action is over."""
+    class_id: Annotated[int, Range(0, 10**9)] | None = None
+    """Number of the action in Something-Something-v2."""
+
+    def __post_init__(self) -> None:
+        """UserError where fields contradict each other, or as in `Checked`."""
+        super().__post_init__()
+        if not NAME.fullmatch(self.name) or re.fullmatch(r"seed\d+", self.name):
+            raise UserError(f"name: expected letters, digits and '_' that begin with a letter, got {self.name!r}")
+        if (self.objects == 2) != (self.starts == "hand"):
+            expected = "hand where there are two objects, table where there is one"
+            raise UserError(f"starts: expected {expected}, got {self.starts!r} with objects = {self.objects}")
+        for place, one in enumerate(self.success):
+            anchored = isinstance(one, PoseWithin) and one.relative_to != "start"
+            if self.objects == 1 and (isinstance(one, WITH_ANCHOR) or anchored):
+                name = RULE_NAMES[type(one)]
+                raise UserError(f"success[{place}]: {name} needs an anchor: expected objects = 2, got 1")
 
     @property
     def has_anchor(self) -> bool:
         """Whether a second, static object takes part."""
-        return self.kind in ("beside", "onto")
+        return self.objects == 2
 
     @property
     def bodies(self) -> int:
         """Length of the body axis: hand, moved object and, where there is one, anchor."""
-        return 3 if self.has_anchor else 2
+        return 1 + self.objects
 
     @property
-    def stays_on_table(self) -> bool:
-        """Whether the moved object never leaves the table."""
-        return self.kind == "slide"
+    def goes_onto(self) -> bool:
+        """Whether the moved object is put on top of the anchor."""
+        on_top = (isinstance(one, PoseWithin) and one.relative_to == "anchor_top" for one in self.success)
+        return any(isinstance(one, OnTop) for one in self.success) or any(on_top)
 
     @property
-    def ends_holding(self) -> bool:
-        """Whether the gripper is still closed on the object when the action is over (the robot must know it too)."""
-        return self.name in HOLDING_ACTIONS
+    def hand_azimuth_deg(self) -> float | None:
+        """Where the hand must point, None where nothing says so."""
+        return next((degrees(one.direction) for one in self.success if isinstance(one, HandPoints)), None)
+
+    @property
+    def seed(self) -> int:
+        """A number that is the action's own, for draws that should differ between actions."""
+        return zlib.crc32(self.name.encode()) if self.class_id is None else self.class_id
+
+    def record(self) -> dict[str, Any]:
+        """Return the action as a table that `action_of_record` reads back."""
+        rules = [{"rule": RULE_NAMES[type(one)], **vars(one)} for one in self.success]
+        return {name: value for name, value in vars(self).items() if value is not None} | {"success": rules}
 
 
-_RECORDS = (
-    Action("pull_left_to_right", 86, "slide", direction=+1, hand_azimuth_deg=180.0),
-    Action("pull_right_to_left", 87, "slide", direction=-1, hand_azimuth_deg=0.0),
-    Action("push_left_to_right", 93, "slide", direction=+1, hand_azimuth_deg=0.0),
-    Action("push_right_to_left", 94, "slide", direction=-1, hand_azimuth_deg=180.0),
-    Action("pick_up", 47, "lift"),
-    Action("put_behind", 104, "beside", bearings_deg=(90.0,)),
-    Action("put_in_front_of", 105, "beside", bearings_deg=(-90.0,)),
-    Action("put_next_to", 107, "beside", bearings_deg=(0.0, 180.0)),
-    Action("put_onto", 112, "onto"),
-)
+def action_of_record(record: Any, where: str) -> Action:
+    """Return the action that a table of a text file describes; UserError names the place in it and what is allowed."""
+    values = _arguments(Action, record, where, allowed=tuple(field.name for field in fields(Action)))
+    rules = values["success"]
+    if not isinstance(rules, list | tuple) or not rules:
+        raise UserError(f"{where}: success: expected a list of rules such as {{rule = 'lifted'}}, got {rules!r}")
+    found = tuple(_predicate(rule, f"{where}: success[{place}]") for place, rule in enumerate(rules))
+    with placed(f"{where}: "):
+        return Action(**{**values, "success": found})
 
-ACTIONS: dict[str, Action] = {record.name: record for record in _RECORDS}
-ACTIONS_BY_CLASS: dict[int, Action] = {record.class_id: record for record in _RECORDS}
+
+def _predicate(rule: Any, where: str) -> Predicate:
+    if not isinstance(rule, Mapping) or rule.get("rule") not in PREDICATES:
+        got = rule.get("rule") if isinstance(rule, Mapping) else rule
+        raise UserError(f"{where}: rule: expected one of {', '.join(PREDICATES)}, got {got!r}")
+    kind = PREDICATES[rule["rule"]]
+    given = {name: value for name, value in rule.items() if name != "rule"}
+    values = _arguments(kind, given, f"{where}: {rule['rule']}", tuple(field.name for field in fields(kind)))
+    with placed(f"{where}: {rule['rule']}: "):
+        return kind(**values)
+
+
+def _arguments(kind: Any, table: Any, where: str, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """Return a table's values as the dataclass holds them; UserError for what is unknown, missing or no table."""
+    names = ", ".join(allowed) or "nothing"
+    if not isinstance(table, Mapping):
+        raise UserError(f"{where}: expected a table of {names}, got {table!r}")
+    unknown = next((name for name in table if name not in allowed), None)
+    if unknown is not None:
+        raise UserError(f"{where}: {unknown}: unknown; expected {names}")
+    missing = next((one.name for one in fields(kind) if one.default is MISSING and one.name not in table), None)
+    if missing is not None:
+        raise UserError(f"{where}: {missing}: expected a value, got none")
+    kinds = get_type_hints(kind)
+    return {name: value if name == "success" else as_field(kinds[name], value) for name, value in table.items()}
+
+
+def read_action(path: str | Path) -> Action:
+    """Read the action of a TOML file of one record; UserError in one line."""
+    return action_of_record(read_toml(path), str(path))
+
+
+def _read_own() -> dict[str, Action]:
+    path = Path(__file__).with_name("actions.toml")
+    actions = [action_of_record(record, path.name) for record in read_toml(path)["action"]]
+    return {action.name: action for action in actions}
+
+
+ACTIONS = _read_own()
+"""The nine by name."""
+ACTIONS_BY_CLASS: dict[int, Action] = {action.seed: action for action in ACTIONS.values()}
+IMITATIONS = {
+    "imitate": Action("imitate", (PoseWithin(),), leaves_table=True),
+    "imitate_with_anchor": Action("imitate_with_anchor", (PoseWithin(),), 2, "hand", leaves_table=True),
+}
+"""What they ask for is the demonstrated end."""
 
 
 def action_named(name: str) -> Action:
-    """Return the record of an action; UserError names the nine when there is none of that name.
+    """Return an action by its name, or that of a file (.toml); UserError says what there is.
 
     >>> action_named("put_onto").bodies
     3
     >>> action_named("push_right_to_left").hand_azimuth_deg
     180.0
     """
-    if not isinstance(name, str) or name not in ACTIONS:
-        raise UserError(f"unknown action {name!r}: expected one of {', '.join(ACTIONS)}")
-    return ACTIONS[name]
+    if isinstance(name, str) and name.endswith(".toml"):
+        return read_action(name)
+    known = ACTIONS | IMITATIONS
+    if not isinstance(name, str) or name not in known:
+        raise UserError(f"unknown action {name!r}: expected one of {', '.join(known)}, or a file such as my.toml")
+    return known[name]

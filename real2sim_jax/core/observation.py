@@ -16,8 +16,6 @@ MAX_ANGULAR_RAD_S = np.pi
 ACTION_SIZE = 7
 FORCED_AFTER_S = ACTING_S[1]
 """From then on the fingers are forced open (closed where the action ends holding), in training and on the robot."""
-HOLDING_ACTIONS = ("pick_up",)
-"""Actions that end with the object held."""
 
 POLICY_FIELDS = (
     "time",
@@ -85,8 +83,11 @@ def command(action: Array) -> tuple[Array, Array, Array]:
     return linear, angular, MAX_OPENING_M * 0.5 * (action[..., 6] + 1.0)
 
 
-def forced_opening(action: str, time: float, opening: float, dt: float) -> float:
-    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the action's."""
+def forced_opening(holding: bool, time: float, opening: float, dt: float) -> float:
+    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the action's.
+
+    holding: whether the action ends with the object held.
+    """
     if time < FORCED_AFTER_S - 0.5 * dt:
         return opening
-    return 0.0 if action in HOLDING_ACTIONS else MAX_OPENING_M
+    return 0.0 if holding else MAX_OPENING_M

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.core.actions import Action, action_named, action_of_record
 from real2sim_jax.core.arrays import namespace
 from real2sim_jax.core.errors import InputError
 from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
@@ -34,8 +35,8 @@ class Policy:
     without a reference it is the tanh of the network's output.
     """
 
-    action: str
-    """Name of the action that it performs."""
+    action: Action
+    """What it performs."""
     dt: float
     """Control period, s."""
     mean: Array
@@ -94,7 +95,8 @@ def save_policy(path: str | Path, policy: Policy) -> None:
     header = {
         "format": FORMAT,
         "version": VERSION,
-        "action": policy.action,
+        "action": policy.action.name,
+        "record": policy.action.record(),
         "dt": policy.dt,
         "observation": list(policy.layout),
         "layers": len(policy.layers),
@@ -121,7 +123,7 @@ def load_policy(path: str | Path) -> Policy:
         raise PolicyError(f"{path}: not a policy file ({error}); export it again") from error
     _check(path, header, arrays)
     return Policy(
-        action=header["action"],
+        action=_action(path, header),
         dt=header["dt"],
         mean=arrays["mean"],
         std=arrays["std"],
@@ -129,6 +131,16 @@ def load_policy(path: str | Path) -> Policy:
         reference=_reference(header, arrays),
         provenance=header["provenance"],
     )
+
+
+def _action(path: str | Path, header: Mapping[str, Any]) -> Action:
+    """The action of its record; files from before there were records are of one of the nine."""
+    try:
+        if "record" in header:
+            return action_of_record(header["record"], "record")
+        return action_named(header["action"])
+    except InputError as error:
+        raise PolicyError(f"{path}: {error}; export the policy again") from error
 
 
 def _reference(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reference | None:
@@ -142,6 +154,7 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
     "version": (lambda value: type(value) is int and value == VERSION, str(VERSION)),
     # The action's name is printed: nothing in it may steer a terminal.
     "action": (lambda value: isinstance(value, str) and value.isidentifier() and len(value) <= 64, "a short name"),
+    "record": (lambda value: isinstance(value, dict), "a table"),
     "dt": (lambda value: isinstance(value, float) and 0.001 <= value <= 1.0, "0.001 to 1 s"),
     "observation": (
         lambda value: value in [list(layout) for layout in LAYOUTS],
@@ -152,6 +165,7 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
     "provenance": (lambda value: isinstance(value, dict), "a table"),
 }
 """What each entry of the header must be, as a test and in words."""
+OPTIONAL = ("record",)
 
 
 def _specs(observed: int, layers: int, reference: str) -> dict[str, Spec]:
@@ -181,6 +195,8 @@ def _floats(axes: str, largest: float) -> Spec:
 def _check(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Hold a file's content to the schema; PolicyError names what is missing, unknown or wrong."""
     for name, (fits, expected) in _HEADER.items():
+        if name in OPTIONAL and name not in header:
+            continue
         if name not in header:
             raise PolicyError(f"{path}: the header has no {name!r}; export the policy again")
         if not fits(header[name]):

@@ -111,8 +111,9 @@ def _faults(kind: Any, value: Any) -> Iterator[str]:
     if origin is Annotated:
         yield from _annotated_faults(parts[0], parts[1:], value)
     elif origin in (Union, UnionType):
-        found = [list(_faults(part, value)) for part in parts]
-        yield from [] if [] in found else found[0]
+        found = {part: list(_faults(part, value)) for part in parts}
+        fits = [] in found.values()
+        yield from [] if fits else [" or ".join(faults[0] for part, faults in found.items() if part is not NoneType)]
     elif origin is Literal:
         yield from [] if value in parts else [f"one of {', '.join(map(str, parts))}"]
     elif origin is tuple:

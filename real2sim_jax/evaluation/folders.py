@@ -47,8 +47,10 @@ class TrackEvaluation:
         """Successes, videos and the published system's successes and videos, by action, and their sums under "all"."""
         broken = {video: judged.broken for video, judged in self.videos.items()}
         ours = summary(broken, {video: judged.action for video, judged in self.videos.items()})
-        rows = {n: (*ours[n], PUBLISHED_SUCCESSES[n], PUBLISHED_VIDEOS) for n in ours if n != "all"}
-        return rows | {"all": (*ours["all"], sum(row[2] for row in rows.values()), PUBLISHED_VIDEOS * len(rows))}
+        published = {name: (done, PUBLISHED_VIDEOS) for name, done in PUBLISHED_SUCCESSES.items()}
+        rows = {name: (*row, *published.get(name, (0, 0))) for name, row in ours.items() if name != "all"}
+        theirs, their_videos = (sum(row[i] for row in rows.values()) for i in (2, 3))
+        return rows | {"all": (*ours["all"], theirs, their_videos)}
 
     def extremes(self) -> dict[str, tuple[float, str]]:
         """The worst of each measure over the videos, and the video that has it."""
@@ -77,13 +79,18 @@ class TrackEvaluation:
 
 
 def evaluate_states(
-    folder: str | Path, actions: str | Path | None = None, *, published_camera: bool = False
+    folder: str | Path,
+    actions: str | Path | None = None,
+    *,
+    published_camera: bool = False,
+    own: Action | None = None,
 ) -> TrackEvaluation:
     """Judge every state file below a folder.
 
     Files are ID.csv or ID/states.csv. The action of a video is what `actions`, a CSV (video_id, action), says, else
     what a quality.json beside the file says, else the name of the nearest folder that is called like an action.
-    published_camera: see `read_states`. UserError when no video can be judged.
+    own: an action that the package does not know, for videos of that name, or of none. published_camera: see
+    `read_states`. UserError when no video can be judged.
     """
     known = {row["video_id"]: row["action"] for row in read_csv(actions, ["video_id", "action"])} if actions else {}
     if not Path(folder).is_dir():
@@ -95,7 +102,7 @@ def evaluate_states(
     for name, path in _named(files, Path(folder)).items():
         notes[name] = []
         try:
-            videos[name] = _judge(path, _action_of(path, known, notes[name]), published_camera, notes[name])
+            videos[name] = _judge(path, _action_of(path, known, own, notes[name]), published_camera, notes[name])
         except UserError as error:
             refused[name] = str(error)
         except OSError as error:
@@ -148,10 +155,12 @@ def _named(files: list[Path], folder: Path) -> dict[str, Path]:
     return {_id(p) if count[_id(p)] == 1 else str(p.relative_to(folder)): p for p in files}
 
 
-def _action_of(path: Path, known: dict[str, str], notes: list[str]) -> Action:
+def _action_of(path: Path, known: dict[str, str], own: Action | None, notes: list[str]) -> Action:
     video, beside = _id(path), path.with_name("quality.json")
     folders = (part for part in reversed(path.resolve().parts[:-1]) if part in ACTIONS)
     name = known.get(video) or _noted_action(beside, notes) or next(folders, None)
+    if own is not None and name in (None, own.name):
+        return own
     if name is None:
         raise UserError(f"{path}: the action of video {video} is not known; list it in a CSV (video_id, action)")
     return action_named(name.strip())

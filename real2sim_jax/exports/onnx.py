@@ -48,7 +48,7 @@ def to_onnx(policy: Policy) -> Any:
     nodes = [helper.make_node(kind, list(inputs), [output], **extra) for kind, inputs, output, extra in graph.nodes]
     made = helper.make_graph(nodes, "policy", inputs, outputs, tensors)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    known = {"action": policy.action, "dt_s": repr(policy.dt), "observation": json.dumps(list(POLICY_FIELDS))}
+    known = {"action": policy.action.name, "dt_s": repr(policy.dt), "observation": json.dumps(list(POLICY_FIELDS))}
     helper.set_model_props(model, known | {"provenance": json.dumps(policy.provenance)})
     return model
 

@@ -44,7 +44,7 @@ def contact_constraints(action: Action, track: BoxTrack) -> ContactConstraints:
     held = np.flatnonzero(touching) if touching.any() else frames
     standing = np.flatnonzero(track.valid)[-1] + 1 - END_FRAMES
     before_release = frames <= (min(held[-1], standing - 1) if action.has_anchor else frames[-1])
-    airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & (not action.stays_on_table)
+    airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & action.leaves_table
     present = np.array([True, True, action.has_anchor])
     return ContactConstraints(present, airborne, released=~before_release)
 

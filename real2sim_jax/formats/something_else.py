@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.core.actions import ACTIONS_BY_CLASS, Action, action_named
+from real2sim_jax.core.actions import ACTIONS_BY_CLASS, IMITATIONS, Action, action_named
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.text import whole_number
@@ -41,7 +41,7 @@ class VideoNotes:
 def read_tracks(
     folder: str | Path,
     videos: Sequence[str] | None = None,
-    action: str | None = None,
+    action: Action | None = None,
     *,
     use_phases: bool = True,
     dt: float = 1.0 / CONTROL_HZ,
@@ -51,7 +51,7 @@ def read_tracks(
     Args:
         folder: annotations in the layout above.
         videos: ids to read; all that `actions.csv` lists (with this action, if one is named) when None.
-        action: name of the action; needed for videos that neither CSV assigns one.
+        action: the only one to read; needed for videos that neither CSV assigns one. Any video can be imitated.
         use_phases: take the action phase from `phases.csv`; otherwise, and where it has none, infer it from motion.
         dt: s between frames, unless `actions.csv` has a column fps.
 
@@ -121,20 +121,20 @@ def _read_boxes(folder: Path) -> dict[str, Any]:
     return annotations
 
 
-def _read_notes(folder: Path, action: str | None) -> dict[str, VideoNotes]:
+def _read_notes(folder: Path, action: Action | None) -> dict[str, VideoNotes]:
     """Join actions.csv and phases.csv; a video of phases.csv alone gets its action from the class id there."""
     phases = _read_phases(folder / "phases.csv")
     listed = read_csv(folder / "actions.csv", ["video_id", "action"]) if (folder / "actions.csv").exists() else []
-    notes = {row["video_id"]: _note_of_row(row, folder / "actions.csv") for row in listed}
+    notes = {row["video_id"]: _note_of_row(row, folder / "actions.csv", action) for row in listed}
     for video, (class_id, span) in phases.items():
         if video in notes:
             notes[video] = replace(notes[video], acting_frames=span)
         elif action is not None or class_id in ACTIONS_BY_CLASS:
-            notes[video] = VideoNotes(action_named(action) if action else ACTIONS_BY_CLASS[class_id], span)
+            notes[video] = VideoNotes(action or ACTIONS_BY_CLASS[class_id], span)
     return notes
 
 
-def _note_of_row(row: Mapping[str, str], path: Path) -> VideoNotes:
+def _note_of_row(row: Mapping[str, str], path: Path, action: Action | None) -> VideoNotes:
     texts = {name: row.get(name, "").strip() for name in ("width", "height", "fps")}
     try:
         width, height, rate = (_positive(name, text) if text else None for name, text in texts.items())
@@ -145,7 +145,10 @@ def _note_of_row(row: Mapping[str, str], path: Path) -> VideoNotes:
         if rate is not None:
             check_rate(rate)
         size = None if width is None or height is None else (round(width), round(height))
-        return VideoNotes(action_named(row["action"].strip()), size_px=size, dt=1.0 / rate if rate else None)
+        name = row["action"].strip()
+        # A name may be that of a user's own action, which the package does not know.
+        wanted = action if action is not None and action.name in (name, *IMITATIONS) else None
+        return VideoNotes(wanted or action_named(name), size_px=size, dt=1.0 / rate if rate else None)
     except UserError as error:
         raise UserError(f"{path}: video {row['video_id']}: {error}") from error
 
@@ -187,11 +190,9 @@ def _choose(
     annotations: Mapping[str, Any],
     notes: Mapping[str, VideoNotes],
     videos: Sequence[str] | None,
-    action: str | None,
+    action: Action | None,
     folder: Path,
 ) -> list[str]:
-    if action is not None:
-        action_named(action)
     if videos is not None and not videos:
         raise UserError(f"{folder}: expected at least one video, got an empty choice; it has {_some(annotations)}")
     if videos is not None:
@@ -202,17 +203,17 @@ def _choose(
     listing = folder / "actions.csv"
     listed = [row["video_id"] for row in read_csv(listing, ["video_id", "action"])] if listing.exists() else None
     known = [video for video in (annotations if listed is None else listed) if video in annotations]
-    chosen = [video for video in known if action is None or video not in notes or notes[video].action.name == action]
+    chosen = [video for video in known if action is None or video not in notes or notes[video].action == action]
     if not chosen:
-        wanted = f"of action {action}" if action else "listed in actions.csv"
+        wanted = f"of action {action.name}" if action else "listed in actions.csv"
         raise UserError(f"{folder}: no video {wanted} has boxes; it has {_some(annotations)}")
     return chosen
 
 
-def _action_of(video: str, action: str | None, folder: Path) -> Action:
+def _action_of(video: str, action: Action | None, folder: Path) -> Action:
     if action is None:
         raise UserError(f"{folder}: the action of video {video} is not known; name it or list it in actions.csv")
-    return action_named(action)
+    return action
 
 
 def _frame_boxes(frames: Any) -> list[FrameBoxes]:

@@ -36,7 +36,7 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     position, wxyz, touching = _acting_frames(track)
     position, wxyz = _camera_aligned(position, wxyz, float(track.camera.azimuth))
     position = config.scale * (position - _origin(position, action, float(track.half_extents[MOVED, 2])))
-    if action.kind == "onto":
+    if action.goes_onto:
         half = config.scale * np.asarray(track.half_extents[ANCHOR])
         position[:, :ANCHOR] += _inwards(position, wxyz, touching, half, config)
     if action.has_anchor:

@@ -17,6 +17,7 @@ from flax import linen, struct
 from jax import Array
 
 from real2sim_jax.config.learning import NetworkConfig
+from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.observation import ACTION_SIZE, feature_size, features
 from real2sim_jax.core.policy import Policy, act
@@ -112,7 +113,7 @@ class Networks:
             critic=update(statistics.critic, critic, weights=weights, std_min_value=0.1),
         )
 
-    def export(self, parameters: NetworkParameters, statistics: Statistics, action: str, provenance: dict) -> Policy:
+    def export(self, parameters: NetworkParameters, statistics: Statistics, action: Action, provenance: dict) -> Policy:
         """Return the deterministic policy for the robot."""
         layers = parameters.actor["params"]
         pairs = [layers[f"hidden_{i}"] for i in range(len(layers))]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orbax.checkpoint as ocp
 
+from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import Policy, save_policy
 from real2sim_jax.data.artefacts import read_json, write_csv, write_json
@@ -86,7 +87,7 @@ class RunFolder:
         self,
         folder: Path,
         networks: Networks,
-        action: str,
+        action: Action,
         provenance: dict[str, Any],
         resume: bool,
         evaluate: Evaluate | None,

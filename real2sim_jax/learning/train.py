@@ -129,8 +129,8 @@ def train_population(
         # Whatever ends the training, nothing of it computes on.
         held.callback(jax.effects_barrier)
         for folder, own in members.items():
-            what, name = {"config": plain(own), **common}, env.action.name
-            runs.append(RunFolder(folder, ppo.networks, name, what, resume, callbacks.evaluate, wandb_project))
+            what = {"config": plain(own), **common}
+            runs.append(RunFolder(folder, ppo.networks, env.action, what, resume, callbacks.evaluate, wandb_project))
             held.callback(runs[-1].close)
         init = jax.jit(ppo.init)
         fresh = [init(jax.random.PRNGKey(own.seed), hyperparameters(own.ppo)) for own in members.values()]

@@ -85,7 +85,7 @@ class Controller:
         policy_s = time.perf_counter() - start
         if self.real_time and policy_s > self.limits.policy_timeout_s:
             return self.brake(state, f"the policy took {1000 * policy_s:.0f} ms")
-        opening_m = forced_opening(self.policy.action, state.time, float(wanted_opening), self.policy.dt)
+        opening_m = forced_opening(self.policy.action.ends_holding, state.time, float(wanted_opening), self.policy.dt)
         wanted = Command(linear, angular, opening_m, self.limits.grip_force_n)
         if not np.isfinite([*linear, *angular, opening_m]).all():
             return self.brake(state, "a policy output that is not finite")

@@ -57,7 +57,7 @@ def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[St
     history: list[Step] = []
     button = EmergencyStop()
     dry = " (dry run: nothing is sent)" if settings.dry_run else ""
-    print(f"{policy.action}: {steps} steps of {policy.dt * 1000:.1f} ms{dry}", flush=True)
+    print(f"{policy.action.name}: {steps} steps of {policy.dt * 1000:.1f} ms{dry}", flush=True)
     controller = Controller(policy, settings.limits)
     try:
         with button.on_signals():

@@ -6,7 +6,6 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.controller import Step
@@ -46,7 +45,7 @@ def run_simulated(robot: str, policy_path: Path, scene: SimulationOptions, setti
     if video is not None:
         check_video_path(video)
     policy = load_policy(policy_path)
-    action = action_named(policy.action)
+    action = policy.action
     setup = Setup(robot, object_pose(scene.object_pose), settings.limits)
     arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
     if isinstance(arm, PandaArm):
@@ -54,7 +53,7 @@ def run_simulated(robot: str, policy_path: Path, scene: SimulationOptions, setti
     film = Recorder(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
     code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
     succeeded = bool(judge_all(action, [arm.trajectory()]).ok[0])
-    print(f"{policy.action} {'succeeded' if succeeded else 'did not succeed'}")
+    print(f"{policy.action.name} {'succeeded' if succeeded else 'did not succeed'}")
     if isinstance(arm, PandaArm) and arm.tracking_m:
         apart = 1000.0 * np.array(arm.tracking_m)
         print(f"arm against its limited reference: median {np.median(apart):.1f} mm, largest {apart.max():.1f} mm")

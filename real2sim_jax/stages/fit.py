@@ -83,8 +83,7 @@ def read_source(
 
 
 def _read_annotated(source: AnnotatedTracks, action: Action | None) -> tuple[Tracks, dict[str, str]]:
-    name = action.name if action else None
-    tracks, skipped = read_tracks(source.folder, source.videos, name, use_phases=source.use_phases)
+    tracks, skipped = read_tracks(source.folder, source.videos, action, use_phases=source.use_phases)
     skipped |= {video: why for video, (shown, _) in tracks.items() if (why := _refusal(video, shown, action))}
     tracks = {video: pair for video, pair in tracks.items() if video not in skipped}
     if not tracks:

@@ -26,6 +26,7 @@ from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.learning.demonstrations import demonstrate as make_demonstration
 from real2sim_jax.learning.demonstrations import stack_demonstrations
+from real2sim_jax.learning.imitation import with_ending, with_goal
 from real2sim_jax.learning.train import Callbacks, Progress, make_env
 from real2sim_jax.learning.train import train as train_policy
 from real2sim_jax.perception.mask_tracks import for_action
@@ -86,7 +87,8 @@ def demonstrate(
     tracks: Mapping[str, CuboidTrack], action: str | Action, config: DemonstrationConfig | None = None
 ) -> Demonstration:
     """Return the demonstrations that fitted videos of an action give, stacked on a leading axis."""
-    return stack_demonstrations([make_demonstration(track, _action(action), config) for track in tracks.values()])
+    shown = with_ending(_action(action), tracks.values())
+    return stack_demonstrations([make_demonstration(track, shown, config) for track in tracks.values()])
 
 
 def train(
@@ -103,7 +105,7 @@ def train(
     `report` is called after each iteration.
     """
     config = config or TrainConfig()
-    env = make_env(_action(action), demonstrations, config)
+    env = make_env(with_goal(_action(action), demonstrations), demonstrations, config)
     return train_policy(env, demonstrations, config, Path(folder), resume=resume, callbacks=Callbacks(report)).policy
 
 
@@ -115,11 +117,11 @@ def benchmark(
     `spec` is easy, hard (`rows` start states are drawn with the seed), or a CSV file in the published layout.
     """
     made, identity = (policy, "") if isinstance(policy, Policy) else (load_policy(policy), file_hash(policy))
-    action = action_named(made.action)
+    action = made.action
     starts = start_states(spec, action, seed, rows)
     _, success, _ = rollout_of(action, physics, made.sees_object)(made, starts)
     names = {"policy_hash": identity, "spec": Path(spec).stem, "spec_hash": spec_hash(starts)}
-    return make_report(action.name, success, **names, physics=physics, seed=seed)
+    return make_report(action, success, **names, physics=physics, seed=seed)
 
 
 def view(out: str | Path, **shown: CuboidTrack | Demonstration | Trajectory) -> Path:
@@ -150,7 +152,7 @@ def _observed(
     observed: str | Path | Mapping[str, BoxTrack | MaskTrack], action: Action
 ) -> Mapping[str, tuple[Action, BoxTrack | MaskTrack]]:
     if not isinstance(observed, Mapping):
-        found, skipped = read_tracks(observed, None, action.name)
+        found, skipped = read_tracks(observed, None, action)
         for video, why in skipped.items():
             _skip(video, why)
         return {video: pair for video, pair in found.items() if pair[0] == action}

@@ -22,6 +22,7 @@ from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, save
 from real2sim_jax.data.types import Demonstration
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
+from real2sim_jax.learning.imitation import with_ending
 from real2sim_jax.learning.train import Callbacks, TrainingResult, make_env, train_population
 from real2sim_jax.simulation.env import ManipulationEnv, moved_offset
 from real2sim_jax.simulation.initial_states import nominal_start, overlaps
@@ -46,7 +47,9 @@ def demonstration_stage(
 ) -> Demonstration:
     """Turn the fitted tracks of an action into demos.npz; demonstrations are stacked on a leading axis."""
     config = config or DemonstrationConfig()
-    demos = stack_demonstrations([demonstrate(track, action, config) for _, track in fits.tracks.values()])
+    tracks = [track for _, track in fits.tracks.values()]
+    action = with_ending(action, tracks)
+    demos = stack_demonstrations([demonstrate(track, action, config) for track in tracks])
     parents = {video: file_hash(layout.video(video) / "track.npz") for video in fits.tracks}
     save(layout.demonstrations, demos, config=plain(config), parents=parents)
     return demos
@@ -105,7 +108,7 @@ def benchmark_stage(
     names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
     states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
     reports: dict[Path, list[Report]] = {path: [] for path in policies}
-    for path, report, trajectories in judged(action, policies, states, physics, seed):
+    for path, report, trajectories in judged(policies, states, physics, seed):
         out, starts = policies[path], states[report.spec]
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
@@ -117,16 +120,16 @@ def benchmark_stage(
 
 
 def judged(
-    action: Action, policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
+    policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
 ) -> Iterator[tuple[Path, Report, Trajectory]]:
     """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
     hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
     for path in policies:
         policy = load_policy(path)
         for spec, starts in states.items():
-            trajectories, success, _ = rollout_of(action, physics, policy.sees_object)(policy, starts)
+            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object)(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
-            yield path, make_report(action.name, success, **identity, physics=physics, seed=seed), trajectories
+            yield path, make_report(policy.action, success, **identity, physics=physics, seed=seed), trajectories
 
 
 def demonstrations_of(policy: Path) -> Path | None:
@@ -191,7 +194,7 @@ class GreedyEvaluation:
         """Return the share of successes by kind of start, and write rollout.gif."""
         trajectories, success, _ = self._rollout(policy, self._states)
         shown = jax.tree.map(lambda leaf: leaf[NOMINAL_ROWS // 2], trajectories)
-        save_rollout_gif(folder / "rollout.gif", shown, self._action, self._demonstration)
+        save_rollout_gif(folder / "rollout.gif", shown, self._action.name, self._demonstration)
         ok = np.asarray(success.ok)
         return {f"success_{name}": ok[np.array(self._groups) == name].mean() for name in dict.fromkeys(self._groups)}
 

@@ -68,7 +68,7 @@ def observed_tracks(
         chosen = list(observed)[source.video - 1]
         observed = {chosen: observed[chosen]}
     if source.states == "C":
-        keys = np.random.SeedSequence([source.detector.seed, action.class_id]).spawn(len(observed))
+        keys = np.random.SeedSequence([source.detector.seed, action.seed]).spawn(len(observed))
         pairs = zip(observed.items(), keys, strict=True)
         observed = {v: (a, as_detected(t, source.detector, np.random.default_rng(k))) for (v, (a, t)), k in pairs}
     if source.states != "A":

@@ -1,4 +1,4 @@
-"""Embedded demonstrations: made-up scenes of the nine actions whose truth is known, seen as a video would show them.
+"""Embedded demonstrations: made-up scenes of actions whose truth is known, seen as a video would show them.
 
 They need no download, so a pipeline can be tried and its state estimation measured without any real video.
 """
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.core.actions import Action
+from real2sim_jax.core.actions import RULE_NAMES, Action
 from real2sim_jax.core.clock import CONTROL_HZ
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.predicates import Beside, Lifted, MovedBy, PoseWithin, TurnedBy, degrees, unit_vector
 from real2sim_jax.core.rotations import multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import MOVED, BoxTrack, CuboidTrack, MaskTrack
 from real2sim_jax.geometry.cameras import IMAGE_SIZE_PX, look_at_camera
@@ -37,7 +39,7 @@ def synthetic_tracks(
 ) -> list[tuple[BoxTrack, CuboidTrack]]:
     """Return observed boxes and the truth of `count` scenes; the same seed gives the same scenes."""
     scenes = synthetic_scenes(action, count, seed)
-    keys = np.random.SeedSequence([seed, action.class_id, 1]).spawn(count)
+    keys = np.random.SeedSequence([seed, action.seed, 1]).spawn(count)
     return [
         (observe_boxes(truth, np.random.default_rng(key), noise or Noise()), truth)
         for truth, key in zip(scenes, keys, strict=True)
@@ -45,8 +47,15 @@ def synthetic_tracks(
 
 
 def synthetic_scenes(action: Action, count: int, seed: int) -> list[CuboidTrack]:
-    """Return the truth of `count` scenes: cameras, sizes, places, speeds and entries of the hand all differ."""
-    keys = np.random.SeedSequence([seed, action.class_id, 0]).spawn(count)
+    """Return the truth of `count` scenes: cameras, sizes, places, speeds and entries of the hand all differ.
+
+    UserError for an action whose course its record does not tell.
+    """
+    for one in action.success:
+        if isinstance(one, PoseWithin) or (isinstance(one, TurnedBy) and one.axis != "up"):
+            name = RULE_NAMES[type(one)]
+            raise UserError(f"{action.name}: {name} tells no course to make up; give --tracks or --video")
+    keys = np.random.SeedSequence([seed, action.seed, 0]).spawn(count)
     return [_scene(action, np.random.default_rng(key)) for key in keys]
 
 
@@ -109,12 +118,12 @@ def _scene(action: Action, random: np.random.Generator) -> CuboidTrack:
     azimuth, tilt = _hand_angles(action, random)
     path = _path(action, half, azimuth, random)
     frames = len(path.moved)
-    hand_wxyz = wxyz_from_azimuth_elevation(np.array(azimuth), np.array(tilt))
-    back = -rotate(hand_wxyz, np.array([0.0, 0.0, 1.0]))
+    hand_wxyz = wxyz_from_azimuth_elevation(azimuth + path.turned, np.full(frames, tilt))
+    back = -rotate(hand_wxyz, np.tile([0.0, 0.0, 1.0], (frames, 1)))
     hand = path.moved + path.withdrawn[:, None] * AWAY_M * (back + np.array([0.0, 0.0, 0.15]))
     yaws = [path.yaw, *([np.full(frames, random.uniform(-0.4, 0.4))] * (action.bodies - 2))]
     places = [hand, path.moved, *([np.tile(path.anchor, (frames, 1))] * (action.bodies - 2))]
-    wxyz = np.stack([np.tile(hand_wxyz, (frames, 1)), *(_upright(yaw) for yaw in yaws)], axis=1)
+    wxyz = np.stack([hand_wxyz, *(_upright(yaw) for yaw in yaws)], axis=1)
     turn = np.broadcast_to(_upright(np.array([camera_azimuth]))[0], wxyz.shape)
     camera = look_at_camera(*(jnp.asarray(value) for value in (distance, camera_azimuth, elevation, IMAGE_SIZE_PX)))
     return CuboidTrack(
@@ -136,6 +145,8 @@ class _Path:
 
     moved: np.ndarray
     yaw: np.ndarray
+    turned: np.ndarray
+    """(T,) rad by which hand and object have turned together."""
     anchor: np.ndarray
     withdrawn: np.ndarray
     """(T,) 0 while the hand is at the object, 1 far back along its axis."""
@@ -154,11 +165,12 @@ def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Ge
     start, end, anchor, arc = _course(action, half, azimuth, random)
     moved = start + share[:, None] * (end - start)
     moved[:, 2] += arc * np.sin(np.pi * share)
-    yaw = random.uniform(-0.4, 0.4) + share * random.uniform(-0.3, 0.3)
+    turned = share * np.deg2rad(sum(one.angle_deg for one in action.success if isinstance(one, TurnedBy)))
+    yaw = random.uniform(-0.4, 0.4) + share * random.uniform(-0.3, 0.3) + turned
     arriving = 1.0 - _smooth(np.clip(frames / max(before - 1, 1), 0.0, 1.0))
     leaving = _smooth(np.clip((frames - before - during + 1) / max(after, 1), 0.0, 1.0)) * (after > 0)
     withdrawn = (0.0 if action.has_anchor else arriving) + leaving
-    return _Path(moved, yaw, anchor, withdrawn, touching=acting.copy(), acting=acting)
+    return _Path(moved, yaw, turned, anchor, withdrawn, touching=acting.copy(), acting=acting)
 
 
 def _course(
@@ -167,23 +179,35 @@ def _course(
     """Return where the moved object's centre starts and ends, the anchor's centre, and the height of the arc, m."""
     place = np.array([random.uniform(-0.05, 0.05), random.uniform(-0.06, 0.06), 0.0])
     standing = np.array([0.0, 0.0, half[MOVED, 2]])
-    if action.kind == "slide":
-        motion = action.direction * np.array([random.uniform(0.12, 0.28), random.uniform(-0.04, 0.04), 0.0])
-        return place - 0.5 * motion + standing, place + 0.5 * motion + standing, place, 0.0
-    if action.kind == "lift":
-        rise = np.array([random.uniform(-0.05, 0.05), random.uniform(-0.05, 0.05), random.uniform(0.08, 0.2)])
-        return place + standing, place + standing + rise, place, 0.0
+    if not action.has_anchor:
+        motion, rise = _motion(action, random)
+        return place - 0.5 * motion + standing, place + 0.5 * motion + standing + rise, place, 0.0
     anchor = place + np.array([0.0, 0.0, half[-1, 2]])
-    if action.kind == "onto":
+    if action.goes_onto:
         aside = random.uniform(-0.3, 0.3, 2) * half[-1, :2]
         end = anchor + np.array([*aside, half[-1, 2] + half[MOVED, 2]])
     else:
-        bearing = np.deg2rad(random.choice(action.bearings_deg) + random.uniform(-20, 20))
+        bearings = [degrees(way) for one in action.success if isinstance(one, Beside) for way in one.directions]
+        bearing = np.deg2rad(random.choice(bearings) + random.uniform(-20, 20))
         apart = np.hypot(*half[-1, :2]) + np.hypot(*half[MOVED, :2]) + random.uniform(0.0, 0.04)
         end = place + standing + apart * np.array([np.cos(bearing), np.sin(bearing), 0.0])
     entry = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     start = end - random.uniform(0.3, 0.45) * entry + np.array([0.0, 0.0, random.uniform(0.05, 0.15)])
     return start, end, anchor, random.uniform(0.03, 0.1)
+
+
+def _motion(action: Action, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return how the moved object travels along the table (3,) m, and how it is lifted; more than what is asked for."""
+    motion, rise = np.zeros(3), np.zeros(3)
+    for one in action.success:
+        if isinstance(one, MovedBy):
+            along, across, ahead = random.uniform(0.12, 0.28), random.uniform(-0.04, 0.04), unit_vector(one.direction)
+            aside = np.array([-ahead[1], ahead[0]])
+            motion[:2] += (along + max(0.0, one.at_least_m - 0.05)) * ahead + across * aside
+        elif isinstance(one, Lifted):
+            rise += [random.uniform(-0.05, 0.05), random.uniform(-0.05, 0.05), random.uniform(0.08, 0.2)]
+            rise[2] += max(0.0, one.at_least_m - 0.01)
+    return motion, rise
 
 
 def _object_size(random: np.random.Generator) -> np.ndarray:

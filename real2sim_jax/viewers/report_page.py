@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from real2sim_jax.benchmarks.report import Report, summary_rows
-from real2sim_jax.core.actions import action_named
 from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.rollout import save_rollout_gif
@@ -70,7 +69,7 @@ def _animations(rows: np.ndarray, report: Report, trajectories: Trajectory) -> M
         for row in rows.tolist():
             path = Path(folder) / f"{row}.gif"
             one = jax.tree.map(lambda leaf, row=row: leaf[row], trajectories)
-            save_rollout_gif(path, one, action_named(report.action))
+            save_rollout_gif(path, one, report.action)
             pictures[row] = path.read_bytes()
     return pictures
 

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from real2sim_jax.core.actions import Action
 from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
 from real2sim_jax.data.types import HAND, MOVED, Demonstration
 from real2sim_jax.simulation.types import Trajectory
@@ -33,20 +32,20 @@ VIEWS = (
 def save_rollout_gif(
     path: str | Path,
     trajectory: Trajectory,
-    action: Action,
+    action: str,
     demonstration: Demonstration | None = None,
     fps: float = 12.0,
 ) -> None:
     """Write an episode as a GIF in real time, seen from the side and from the front right.
 
     With a demonstration (unstacked, same task frame), the demonstrated paths of object and hand are drawn as lines
-    with a dot at the present time.
+    with a dot at the present time. action: its name, for the caption.
     """
     save_gif(path, rollout_frames(trajectory, action, demonstration, fps), fps)
 
 
 def rollout_frames(
-    trajectory: Trajectory, action: Action, demonstration: Demonstration | None = None, fps: float = 12.0
+    trajectory: Trajectory, action: str, demonstration: Demonstration | None = None, fps: float = 12.0
 ) -> list[np.ndarray]:
     """Return the frames (H, W, 3) uint8 of `save_rollout_gif`."""
     # On the host once, rather than at every access of a frame.
@@ -79,7 +78,7 @@ def solids_at(trajectory: Trajectory, step: int) -> list[Solid]:
     return [*objects, *(placed(part, *pose) for part in gripper)]
 
 
-def _frame(trajectory: Trajectory, action: Action, demonstration: Demonstration | None, step: int) -> np.ndarray:
+def _frame(trajectory: Trajectory, action: str, demonstration: Demonstration | None, step: int) -> np.ndarray:
     solids, time = solids_at(trajectory, step), step * float(trajectory.dt)
     pictures = [_picture(view, solids, demonstration, time) for view in VIEWS]
     image = np.vstack([_caption(trajectory, action, step, time), np.hstack(pictures)])
@@ -103,12 +102,12 @@ def _picture(view: Viewpoint, solids: list[Solid], demonstration: Demonstration 
     return canvas.finished()
 
 
-def _caption(trajectory: Trajectory, action: Action, step: int, time: float) -> np.ndarray:
+def _caption(trajectory: Trajectory, action: str, step: int, time: float) -> np.ndarray:
     width = SIZE[0] * len(VIEWS)
     image = Image.new("RGB", (width, CAPTION_HEIGHT), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     large, small = ImageFont.load_default(18), ImageFont.load_default(14)
-    draw.text((14, 22), action.name.replace("_", " "), TEXT, large, anchor="lm")
+    draw.text((14, 22), action.replace("_", " "), TEXT, large, anchor="lm")
     draw.text((width - 14, 22), f"{time:4.1f} s", TEXT, large, anchor="rm")
     opening = float(trajectory.opening[step])
     left, right = width - 280, width - 160

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from real2sim_jax.benchmarks.report import load_report, make_report, rate, save_report, sign_test, summary, summary_rows
 from real2sim_jax.benchmarks.success import Success
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.errors import UserError
 
 
 def report(action="push_left_to_right", seed=3):
     success = Success(*np.random.default_rng(seed).random((4, 10)) < np.array([[0.5], [0.7], [0.9], [0.7]]))
-    return make_report(action, success, policy_hash="ab12", spec="easy", spec_hash="cd34", physics="batch", seed=seed)
+    return make_report(
+        ACTIONS[action], success, policy_hash="ab12", spec="easy", spec_hash="cd34", physics="batch", seed=seed
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from real2sim_jax.benchmarks.success import judge
-from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS, Action
+from real2sim_jax.core.predicates import HandPoints, MovedBy, PoseWithin, TurnedBy
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.data.types import stack
 from real2sim_jax.simulation.types import Trajectory
@@ -16,8 +17,10 @@ from real2sim_jax.simulation.types import Trajectory
 judge_once = jax.jit(judge, static_argnums=0)
 STEPS = 12
 HEIGHT, RADIUS = 0.08, 0.04
-SLIDES = [name for name, action in ACTIONS.items() if action.kind == "slide"]
-BESIDES = [name for name, action in ACTIONS.items() if action.kind == "beside"]
+SLIDES = {name: 1 if name.endswith("to_right") else -1 for name in ACTIONS if name.startswith(("pull", "push"))}
+"""And the sign of their motion along x."""
+BESIDES = {"put_behind": (90,), "put_in_front_of": (-90,), "put_next_to": (0, 180)}
+"""And the bearings from the anchor."""
 
 
 def episode(
@@ -52,7 +55,7 @@ def flags(action, trajectory):
 @pytest.mark.parametrize("name", SLIDES)
 def test_slide(name):
     action = ACTIONS[name]
-    x, azimuth = action.direction * 0.06, action.hand_azimuth_deg
+    x, azimuth = SLIDES[name] * 0.06, action.hand_azimuth_deg
     good = dict(moved_end=(x, 0, 0.04), azimuth_deg=azimuth)
     assert flags(action, episode(action, **good)) == [True] * 4
     assert flags(action, episode(action, **good | dict(moved_end=(-x, 0, 0.04))))[1] is False
@@ -68,7 +71,7 @@ def test_published_hand_rule_accepts_270_degrees(name):
     action = ACTIONS[name]
     errors = np.arange(-175, 180, 10)
     hands = [
-        flags(action, episode(action, (action.direction * 0.06, 0, 0.04), action.hand_azimuth_deg + error))[::2]
+        flags(action, episode(action, (SLIDES[name] * 0.06, 0, 0.04), action.hand_azimuth_deg + error))[::2]
         for error in errors
     ]
     np.testing.assert_array_equal(np.array(hands), np.stack([abs(errors) < 90, errors < 90], axis=-1))
@@ -109,7 +112,7 @@ def test_toppled_flat_cylinder_is_not_picked_up():
 @pytest.mark.parametrize("name", BESIDES)
 def test_beside(name):
     action = ACTIONS[name]
-    for bearing in action.bearings_deg:
+    for bearing in BESIDES[name]:
         angle = math.radians(bearing + 55)
         good = (0.2 * math.cos(angle), 0.2 * math.sin(angle), 0.04)
         assert flags(action, episode(action, good)) == [True] * 4
@@ -195,19 +198,19 @@ def plain_hand(action, t):
 def plain_object(action, t):
     last = t.object_position[-1]
     moved = rim(last[0], t.object_wxyz[-1, 0], t.heights[0], t.radii[0])
-    if action.kind == "slide":
-        ok = action.direction * last[0, 0] > 0.05 and rotation(t.object_wxyz[-1, 0])[2, 2] > 0.5
+    if action.name in SLIDES:
+        ok = SLIDES[action.name] * last[0, 0] > 0.05 and rotation(t.object_wxyz[-1, 0])[2, 2] > 0.5
         return ok, ok
-    if action.kind == "lift":
+    if action.name == "pick_up":
         return moved[:, 2].min() > 0.01, last[0, 2] - t.heights[0] / 2 > 0.01
     stayed = np.linalg.norm(last[1] - t.object_position[0, 1]) < 0.01
     published_stayed = math.hypot(*last[1, :2]) < 0.01
     offset = last[0] - last[1]
-    if action.kind == "beside":
+    if action.name in BESIDES:
 
         def placed(x, y):
             bearing = math.degrees(math.atan2(y, x))
-            near = any(abs(difference_deg(bearing, b)) < 60 for b in action.bearings_deg)
+            near = any(abs(difference_deg(bearing, b)) < 60 for b in BESIDES[action.name])
             return near and math.hypot(x, y) < 0.5 and last[0, 2] < 0.05
 
         return placed(*offset[:2]) and stayed, placed(*last[0, :2]) and published_stayed
@@ -221,7 +224,7 @@ def plain_object(action, t):
 def random_episode(action, rng):
     """An episode near enough to every bound that each rule says both yes and no."""
     end = rng.normal(0, 0.15, 3) * [1, 1, 0.1] + [0, 0, rng.choice([0.04, 0.06, 0.12])]
-    if action.kind == "onto":
+    if action.name == "put_onto":
         end[:2] *= 0.2
     anchor = rng.normal((0, 0, HEIGHT / 2), 0.004)
     tilt = rng.choice([0.0, 0.05, 1.0, 1.6])
@@ -246,3 +249,61 @@ def test_agrees_with_a_plain_reading(name):
     # The rims are sampled: near a bound the oracle itself is off by micrometres.
     assert (np.stack([found.object_ok, found.published_object_ok], axis=-1) == objects).mean() > 0.99
     assert 0 < objects[:, 0].mean() < 1
+
+
+def own(*success, objects=1):
+    return Action("own", success, objects, "hand" if objects == 2 else "table", leaves_table=True)
+
+
+@pytest.mark.parametrize(
+    ("turned", "ok"), [(80, True), (61, True), (55, False), (125, False), (-90, False), (450, True)]
+)
+def test_turned_by(turned, ok):
+    action = own(TurnedBy(90.0))
+    assert flags(action, turning(action, (0, 0, 0.04), (0, 0, math.radians(turned))))[1] is ok
+
+
+def test_a_turn_about_another_axis_is_no_turn():
+    action = own(TurnedBy(90.0, "right"))
+    assert flags(action, turning(action, (0, 0, 0.04), (0, 0, 1.57)))[1] is False
+    assert flags(action, turning(action, (0, 0, 0.04), (1.57, 0, 0)))[1] is True
+
+
+@pytest.mark.parametrize(
+    ("direction", "end"), [("away", (0, 1)), ("towards", (0, -1)), (45.0, (0.7, 0.72)), ("left", (-1, 0))]
+)
+def test_moved_by_in_any_direction(direction, end):
+    action, (x, y) = own(MovedBy(direction, 0.1)), end
+    assert flags(action, episode(action, (0.11 * x, 0.11 * y, 0.04)))[1] is True
+    assert flags(action, episode(action, (0.09 * x, 0.09 * y, 0.04)))[1] is False
+    assert flags(action, episode(action, (0.3 * y, -0.3 * x, 0.04)))[1] is False
+
+
+def test_the_hand_of_a_motion_away():
+    action = own(MovedBy("away"), HandPoints("away", within_deg=30.0))
+    assert flags(action, episode(action, (0, 0.1, 0.04), azimuth_deg=70))[0] is True
+    assert flags(action, episode(action, (0, 0.1, 0.04), azimuth_deg=55))[0] is False
+
+
+def test_pose_within_any_of_the_poses():
+    poses = (0.1, 0.0, 0.05, 0.0, 0.0, 0.0), (0.0, 0.2, 0.0, 90.0, 0.0, 0.0)
+    action = own(PoseWithin(poses))
+    assert flags(action, episode(action, (0.12, 0.0, 0.04 + 0.06)))[1] is True
+    assert flags(action, episode(action, (0.14, 0.0, 0.04 + 0.05)))[1] is False
+    assert flags(action, turning(action, (0.1, 0.0, 0.09), (0.5, 0, 0)))[1] is False
+    assert flags(action, turning(action, (0.0, 0.2, 0.04), (1.4, 0, 0)))[1] is True
+    # A cylinder that has turned about its own axis looks the same.
+    assert flags(action, turning(action, (0.1, 0.0, 0.09), (0, 0, 2.0)))[1] is True
+
+
+@pytest.mark.parametrize(("side", "bottom"), [("anchor", 0.0), ("anchor_top", HEIGHT)])
+def test_pose_within_is_relative_to_the_anchor(side, bottom):
+    action = own(PoseWithin(((0.1, 0.0, 0.0, 0.0, 0.0, 0.0),), side), objects=2)
+    anchor = (0.05, 0.02, HEIGHT / 2)
+    assert flags(action, episode(action, (0.15, 0.02, bottom + 0.04), anchor_end=anchor))[1] is True
+    assert flags(action, episode(action, (0.1, 0.0, bottom + 0.04), anchor_end=anchor))[1] is False
+
+
+def test_without_poses_nothing_is_as_demonstrated():
+    action = own(PoseWithin())
+    assert flags(action, episode(action, (0.0, 0.0, 0.04)))[1] is False

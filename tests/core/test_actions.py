@@ -1,9 +1,12 @@
-"""The table of actions."""
+"""Actions as records."""
+
+import json
 
 import pytest
 
-from real2sim_jax.core.actions import ACTIONS, ACTIONS_BY_CLASS, action_named
+from real2sim_jax.core.actions import ACTIONS, ACTIONS_BY_CLASS, IMITATIONS, action_named, action_of_record
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.predicates import MovedBy, TurnedBy
 
 
 def test_nine_actions_with_their_class_ids():
@@ -24,18 +27,73 @@ def test_nine_actions_with_their_class_ids():
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=lambda action: action.name)
 def test_records_agree_with_their_names(action):
+    slides = action.name.startswith(("pull", "push"))
     assert action.has_anchor == action.name.startswith("put_")
     assert action.bodies == (3 if action.has_anchor else 2)
     assert action.ends_holding == (action.name == "pick_up")
-    assert action.stays_on_table == action.name.startswith(("pull", "push"))
-    assert bool(action.bearings_deg) == (action.kind == "beside")
-    if action.kind == "slide":
-        assert action.direction == (1 if action.name.endswith("to_right") else -1)
-        # One pushes with the hand pointing along the way, and pulls with it pointing back.
-        along = 0.0 if action.direction > 0 else 180.0
+    assert action.leaves_table != slides and action.goes_onto == (action.name == "put_onto")
+    if slides:
+        right = action.name.endswith("to_right")
+        assert MovedBy("right" if right else "left") in action.success
+        # One pushes with the hand pointing along the path, and pulls with it pointing back.
+        along = 0.0 if right else 180.0
         assert action.hand_azimuth_deg == (along if action.name.startswith("push") else 180.0 - along)
     else:
-        assert action.direction == 0 and action.hand_azimuth_deg is None
+        assert action.hand_azimuth_deg is None
+
+
+@pytest.mark.parametrize("action", [*ACTIONS.values(), *IMITATIONS.values()], ids=lambda action: action.name)
+def test_a_record_reads_back_through_json(action):
+    assert action_of_record(json.loads(json.dumps(action.record())), "here") == action
+
+
+TURN = """
+name = "turn_and_push"
+leaves_table = true
+success = [{ rule = "turned_by", angle_deg = -90 }, { rule = "moved_by", direction = 45, at_least_m = 0.1 }]
+"""
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "turn.toml"
+    path.write_text(TURN)
+    action = action_named(str(path))
+    assert action.success == (TurnedBy(-90.0), MovedBy(45.0, 0.1)) and action.bodies == 2
+    assert action.seed == action_named(str(path)).seed != 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("turned_by", "spun_by"), "success[0]: rule: expected one of moved_by, lifted, upright"),
+        (
+            ("angle_deg = -90", "angle = -90"),
+            "turned_by: angle: unknown; expected angle_deg, axis, within_deg",
+        ),
+        ((", angle_deg = -90", ""), "success[0]: turned_by: angle_deg: expected a value, got none"),
+        (("angle_deg = -90", "angle_deg = 1e9"), "success[0]: turned_by: angle_deg: expected number from -180 to 180"),
+        (
+            ("direction = 45", 'direction = "up"'),
+            "direction: expected one of right, away, left, towards or number",
+        ),
+        (("at_least_m = 0.1", "at_least_m = nan"), "success[1]: moved_by: at_least_m: expected number from 0 to 10"),
+        (("leaves_table", "objects = 2\nleaves_table"), "starts: expected hand where there are two objects"),
+        (("leaves_table", "objects = 3\nleaves_table"), "objects: expected one of 1, 2, got 3"),
+        (("leaves_table = true", 'leaves_table = "no"'), "leaves_table: expected true or false, got 'no'"),
+        (('{ rule = "turned_by", angle_deg = -90 }', '{ rule = "on_top" }'), "success[0]: on_top needs an anchor"),
+        (('{ rule = "turned_by", angle_deg = -90 }', "5"), "success[0]: rule: expected one of"),
+        (('"turn_and_push"', '"../up"'), "name: expected letters, digits and '_'"),
+        (("name = ", "title = "), "title: unknown; expected name, success, objects"),
+        (("success = [", "wanted = ["), "wanted: unknown"),
+        ((TURN[TURN.index("success") :], "success = []"), "success: expected a list of rules"),
+    ],
+)
+def test_mistakes_in_a_file_cost_one_line(tmp_path, change, says):
+    path = tmp_path / "turn.toml"
+    path.write_text(TURN.replace(*change))
+    with pytest.raises(UserError) as refused:
+        action_named(str(path))
+    assert says in str(refused.value) and str(path) in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_unknown_action_names_the_nine():

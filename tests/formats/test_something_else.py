@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import read_csv
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
@@ -43,7 +44,7 @@ def folder_with(tmp_path, content, **tables):
 
 
 def test_users_own_tracks_need_only_boxes_and_an_action(tmp_path):
-    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide()}), action="push_left_to_right")
+    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide()}), action=ACTIONS["push_left_to_right"])
     action, track = tracks["7"]
     assert action.name == "push_left_to_right" and not skipped
     assert track.boxes.shape == (12, 2, 4) and track.seen.all() and track.valid.all()
@@ -69,21 +70,21 @@ def test_optional_columns_give_size_and_rate(tmp_path):
 
 def test_gaps_between_frame_numbers_are_frames_without_boxes(tmp_path):
     content = [frame for i, frame in enumerate(slide()) if i not in (5, 6)]
-    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action="pick_up")[0]["7"]
+    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action=ACTIONS["pick_up"])[0]["7"]
     assert len(track.valid) == 12 and not track.seen[5:7].any()
 
 
 def test_the_duplicate_that_continues_the_track_counts(tmp_path):
     content = slide()
     content[6]["labels"].append(label("object 0", (300, 10, 340, 50)))
-    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action="pick_up")[0]["7"]
+    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action=ACTIONS["pick_up"])[0]["7"]
     assert track.boxes[6, MOVED, 0] < 200
 
 
 def test_spare_anchor_boxes_stand_in_for_a_moved_object_without_any(tmp_path):
     anchor, moved = (200, 100, 300, 200), (40, 20, 60, 40)
     content = frames(*[[label("object 1", anchor)] + ([label("object 1", moved)] if i > 4 else []) for i in range(12)])
-    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action="put_onto")[0]["7"]
+    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action=ACTIONS["put_onto"])[0]["7"]
     assert track.seen[:, ANCHOR].all() and track.seen[:, MOVED].sum() == 7
     np.testing.assert_allclose(track.boxes[8, MOVED], moved)
     assert not track.seen[:, HAND].any()
@@ -92,19 +93,19 @@ def test_spare_anchor_boxes_stand_in_for_a_moved_object_without_any(tmp_path):
 def test_occasional_bad_boxes_are_dropped_and_mostly_bad_ones_refuse_the_video(tmp_path):
     content = slide()
     content[5]["labels"][1]["box2d"]["x2"] = 100.0
-    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action="pick_up")[0]["7"]
+    _, track = read_tracks(folder_with(tmp_path, {"7": content}), action=ACTIONS["pick_up"])[0]["7"]
     assert not track.seen[5, MOVED]
     bad = frames(*[[label("object 0", (-50, 10, -20, 40))] for _ in range(8)])
-    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": bad}), action="pick_up")
+    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": bad}), action=ACTIONS["pick_up"])
     assert list(tracks) == ["7"] and "outside the image" in skipped["8"]
 
 
 def test_a_video_without_object_boxes_is_skipped_with_a_reason(tmp_path):
     hand_only = frames(*[[label("object hand", (0, 0, 50, 50))] for _ in range(5)])
-    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": hand_only}), action="pick_up")
+    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": hand_only}), action=ACTIONS["pick_up"])
     assert list(tracks) == ["7"] and "object 0" in skipped["8"]
     with pytest.raises(UserError, match="object 0"):
-        read_tracks(tmp_path, ["8"], action="pick_up")
+        read_tracks(tmp_path, ["8"], action=ACTIONS["pick_up"])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_a_video_without_object_boxes_is_skipped_with_a_reason(tmp_path):
 )
 def test_malformed_annotations_are_one_line_to_the_user(tmp_path, content, expected):
     with pytest.raises(UserError, match=expected) as caught:
-        read_tracks(folder_with(tmp_path, content), action="pick_up")
+        read_tracks(folder_with(tmp_path, content), action=ACTIONS["pick_up"])
     assert "\n" not in str(caught.value)
 
 
@@ -134,9 +135,9 @@ def test_malformed_annotations_are_one_line_to_the_user(tmp_path, content, expec
     [
         ({"actions": "video_id,action\n7,wave\n"}, {}, "unknown action"),
         ({"actions": "video,action\n"}, {}, "video_id"),
-        ({"phases": "video_id,action\n7,four\n"}, {"action": "pick_up"}, "FIRST-LAST"),
+        ({"phases": "video_id,action\n7,four\n"}, {"action": ACTIONS["pick_up"]}, "FIRST-LAST"),
         ({"actions": "video_id,action,fps\n7,pick_up,-3\n"}, {}, "positive number"),
-        ({}, {"videos": ["9"], "action": "pick_up"}, "no boxes of video '9'"),
+        ({}, {"videos": ["9"], "action": ACTIONS["pick_up"]}, "no boxes of video '9'"),
         ({}, {}, "action of video 7 is not known"),
     ],
 )
@@ -177,7 +178,7 @@ def in_frame(name="7/0001.jpg", **sides):
     ids=range(10),
 )
 def test_a_video_with_impossible_numbers_is_skipped_with_its_reason(tmp_path, content, says):
-    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": content}), action="pick_up")
+    tracks, skipped = read_tracks(folder_with(tmp_path, {"7": slide(), "8": content}), action=ACTIONS["pick_up"])
     assert list(tracks) == (["7", "8"] if says is None else ["7"])
     if says is not None:
         assert re.search(says, skipped["8"]) and len(skipped["8"].splitlines()) == 1
@@ -212,18 +213,18 @@ def test_impossible_sizes_and_rates(tmp_path, columns, values, says):
 def test_phases_of_impossible_numbers(tmp_path, row, says):
     table = f"video_id,action_id,action\n7,{row}\n"
     with pytest.raises(UserError, match=f"video 7: .*{says}"):
-        read_tracks(folder_with(tmp_path, {"7": slide()}, phases=table), action="pick_up")
+        read_tracks(folder_with(tmp_path, {"7": slide()}, phases=table), action=ACTIONS["pick_up"])
 
 
 def test_an_empty_choice_of_videos(tmp_path):
     with pytest.raises(UserError, match="expected at least one video, got an empty choice"):
-        read_tracks(folder_with(tmp_path, {"7": slide()}), [], action="pick_up")
+        read_tracks(folder_with(tmp_path, {"7": slide()}), [], action=ACTIONS["pick_up"])
 
 
 def test_an_id_with_line_ends_makes_an_error_of_one_line(tmp_path):
     name = "7\n8\x1b[31m\u2028\ud800"
     (tmp_path / "boxes.json").write_text(json.dumps({name: []}))
-    for arguments in ({"action": "pick_up"}, {}, {"videos": ["9\n"]}):
+    for arguments in ({"action": ACTIONS["pick_up"]}, {}, {"videos": ["9\n"]}):
         with pytest.raises(UserError) as caught:
             read_tracks(tmp_path, **arguments)
         assert str(caught.value).isprintable() and "\\n" in str(caught.value)

@@ -43,7 +43,7 @@ def fresh_policy(env, **changes):
     """A policy with a random network, and the networks and state that it was exported from."""
     networks = Networks(env.observation_size, references_of(lifts(), TrackingConfig())[0], NetworkConfig())
     state = PPO(env, networks, TINY.ppo).init(jax.random.PRNGKey(5)).replace(**changes)
-    return networks.export(state.parameters, state.statistics, "pick_up", {}), networks, state
+    return networks.export(state.parameters, state.statistics, PICK_UP, {}), networks, state
 
 
 def test_policy_file_benchmark_and_training_agree(trained):

@@ -9,6 +9,7 @@ import pytest
 
 from real2sim_jax.benchmarks.report import make_report
 from real2sim_jax.benchmarks.success import Success
+from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.report_page import SHOWN_FAILURES, save_report_page
 
@@ -22,7 +23,7 @@ def page(tmp_path):
     ok = np.array([True, False, True, False, False, False])
     success = Success(np.ones(ROWS, bool), ok, np.ones(ROWS, bool), ok)
     identity = {"policy_hash": "<abc>", "spec": "easy", "spec_hash": "d"}
-    report = make_report("pick_up", success, **identity, physics="batch", seed=0)
+    report = make_report(ACTIONS["pick_up"], success, **identity, physics="batch", seed=0)
     one = np.ones(ROWS)
     starts = StartState(np.full((ROWS, 3), 0.1), one, 0.0 * one, 0.07 * one[:, None], 0.045 * one[:, None])
     upright = np.array([1.0, 0.0, 0.0, 0.0])

@@ -1,0 +1,67 @@
+"""What a demonstration itself asks for: the action whose success is to end as it did."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from real2sim_jax.core.actions import IMITATIONS, Action
+from real2sim_jax.core.predicates import PoseWithin
+from real2sim_jax.core.rotations import rotvec_from_wxyz
+from real2sim_jax.data.types import ANCHOR, MOVED, CuboidTrack, Demonstration
+
+HELD_M = 0.02
+"""What ends this much higher than it began, with nothing below it, is still in the hand: twice the error of a fit."""
+
+
+def with_ending(action: Action, tracks: Iterable[CuboidTrack]) -> Action:
+    """Return an imitation with what most fitted tracks say of its end: does the hand still hold the object?"""
+    if action.name not in IMITATIONS or action.has_anchor:
+        return action
+    held = [_rise(track) > HELD_M for track in tracks]
+    return replace(action, ends_holding=bool(np.mean(held) > 0.5))
+
+
+def _rise(track: CuboidTrack) -> float:
+    acting = np.flatnonzero(np.asarray(track.acting) & np.asarray(track.valid))
+    height = np.asarray(track.position)[acting, MOVED, 2]
+    return float(height[-1] - height[0]) if len(acting) else 0.0
+
+
+def with_goal(action: Action, demos: Demonstration, within_m: float = 0.03, within_deg: float = 20.0) -> Action:
+    """Return the action with the ends of its demonstrations for every `pose_within` that names no poses.
+
+    demos stacked on a leading axis. The tolerances are those of imitations; other actions have their own.
+    """
+    if not any(isinstance(one, PoseWithin) and not one.poses for one in action.success):
+        return action
+    if action.name in IMITATIONS:
+        side = "start" if not action.has_anchor else "anchor_top" if _over_anchor(demos) else "anchor"
+        goal = PoseWithin(relative_to=side, within_m=within_m, within_deg=within_deg)
+        holding = bool(np.mean(np.asarray(demos.grip)[:, -1]) > 0.5)
+        action = replace(action, success=(goal,), ends_holding=holding)
+    filled = [
+        replace(one, poses=_ends(one, demos)) if isinstance(one, PoseWithin) and not one.poses else one
+        for one in action.success
+    ]
+    return replace(action, success=tuple(filled))
+
+
+def _over_anchor(demos: Demonstration) -> bool:
+    """Whether the moved object ends over the anchor in most demonstrations."""
+    end, half = np.asarray(demos.position)[:, -1], np.asarray(demos.half_extents)
+    apart = np.abs(end[:, MOVED, :2] - end[:, ANCHOR, :2])
+    return bool(np.mean((apart <= half[:, ANCHOR, :2]).all(axis=-1)) > 0.5)
+
+
+def _ends(rule: PoseWithin, demos: Demonstration) -> tuple[tuple[float, ...], ...]:
+    """Where and how each demonstration ends, as `PoseWithin.poses`."""
+    position, half = np.asarray(demos.position, float), np.asarray(demos.half_extents, float)
+    bottom = position[:, :, MOVED] - half[:, None, MOVED] * np.array([0.0, 0.0, 1.0])
+    if rule.relative_to == "start":
+        origin = bottom[:, 0]
+    else:
+        origin = position[:, -1, ANCHOR] * np.array([1.0, 1.0, 0.0])
+        origin[:, 2] = 2.0 * half[:, ANCHOR, 2] * (rule.relative_to == "anchor_top")
+    turns = np.rad2deg(rotvec_from_wxyz(np.asarray(demos.wxyz, float)[:, -1, MOVED]))
+    return tuple(tuple(map(float, row)) for row in np.concatenate([bottom[:, -1] - origin, turns], axis=-1))

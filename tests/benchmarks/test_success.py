@@ -255,9 +255,15 @@ def own(*success, objects=1):
     return Action("own", success, objects, "hand" if objects == 2 else "table", leaves_table=True)
 
 
-@pytest.mark.parametrize(
-    ("turned", "ok"), [(80, True), (61, True), (55, False), (125, False), (-90, False), (450, True)]
-)
+def turning(action, end, rotvec):
+    """An episode whose moved object begins upright and ends turned."""
+    found = episode(action, end, moved_rotvec=rotvec)
+    wxyz = found.object_wxyz.copy()
+    wxyz[0] = [1.0, 0.0, 0.0, 0.0]
+    return found.replace(object_wxyz=wxyz)
+
+
+@pytest.mark.parametrize(("turned", "ok"), [(80, True), (61, True), (55, False), (125, False), (-90, False)])
 def test_turned_by(turned, ok):
     action = own(TurnedBy(90.0))
     assert flags(action, turning(action, (0, 0, 0.04), (0, 0, math.radians(turned))))[1] is ok

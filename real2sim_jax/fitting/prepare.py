@@ -35,7 +35,7 @@ def contact_constraints(action: Action, track: BoxTrack) -> ContactConstraints:
     """Return what contact says of the moved object in each frame of a padded track.
 
     An object that may leave the table is in the air at most while it is held, before it first comes into view, and
-    (with nothing to be put down beside or onto) after it was picked up. What is put down stands in the last frames,
+    after it was picked up where the hand holds on. What is put down beside or onto something stands in the last frames,
     even if the hand is still there: nobody films half of an action.
     """
     frames = np.arange(len(track.valid))
@@ -43,7 +43,9 @@ def contact_constraints(action: Action, track: BoxTrack) -> ContactConstraints:
     first_seen = np.flatnonzero(seen)[0] if seen.any() else 0
     held = np.flatnonzero(touching) if touching.any() else frames
     standing = np.flatnonzero(track.valid)[-1] + 1 - END_FRAMES
-    before_release = frames <= (min(held[-1], standing - 1) if action.has_anchor else frames[-1])
+    released = min(held[-1], standing - 1) if action.has_anchor else held[-1]
+    holds_on = action.ends_holding or not action.leaves_table
+    before_release = frames <= (frames[-1] if holds_on else released)
     airborne = ((frames >= held[0]) | (frames < first_seen)) & before_release & action.leaves_table
     present = np.array([True, True, action.has_anchor])
     return ContactConstraints(present, airborne, released=~before_release)

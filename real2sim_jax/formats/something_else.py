@@ -21,7 +21,7 @@ from real2sim_jax.data.limits import check_box, check_rate, check_size
 from real2sim_jax.data.types import BoxTrack
 from real2sim_jax.geometry.cameras import IMAGE_SIZE_PX
 from real2sim_jax.perception.boxes import FrameBoxes, assemble_boxes
-from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase
+from real2sim_jax.perception.contact import contact_from_boxes, contact_in_phase, holds_on
 
 LABELS = {"object hand": 0, "hand": 0, "object 0": 1, "object 1": 2}
 """Something-Else's label -> body axis: its object 0 is the one that the hand moves."""
@@ -93,12 +93,12 @@ def track_from_frames(frames: Any, note: VideoNotes, dt: float = 1.0 / CONTROL_H
     if note.action.has_anchor and not seen[:, 2].any():
         raise UserError("no box of the object that stays (label 'object 1'); annotate it in some frames")
     phase = note.acting_frames
+    holding = holds_on(note.action, boxes, seen, np.asarray(size, float))
     if phase is not None and phase[0] <= len(boxes):
-        holding = note.action.ends_holding
         span = phase[0] - 1, min(phase[1], len(boxes))
         touching, acting = contact_in_phase(boxes, seen, *span, holding, arrives_held=note.action.has_anchor)
     else:
-        touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), note.action.ends_holding)
+        touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), holding)
     valid = np.ones(len(boxes), bool)
     size_px = np.asarray(size, np.float32)
     return BoxTrack(boxes, seen, touching, acting, valid, np.float32(dt), size_px)  # type: ignore[arg-type]

@@ -10,22 +10,13 @@ from real2sim_jax.core.predicates import PoseWithin
 from real2sim_jax.core.rotations import rotvec_from_wxyz
 from real2sim_jax.data.types import ANCHOR, MOVED, CuboidTrack, Demonstration
 
-HELD_M = 0.02
-"""What ends this much higher than it began, with nothing below it, is still in the hand: twice the error of a fit."""
-
 
 def with_ending(action: Action, tracks: Iterable[CuboidTrack]) -> Action:
     """Return an imitation with what most fitted tracks say of its end: does the hand still hold the object?"""
-    if action.name not in IMITATIONS or action.has_anchor:
+    if action.name not in IMITATIONS:
         return action
-    held = [_rise(track) > HELD_M for track in tracks]
+    held = [np.asarray(track.touching)[np.asarray(track.valid)][-1] for track in tracks]
     return replace(action, ends_holding=bool(np.mean(held) > 0.5))
-
-
-def _rise(track: CuboidTrack) -> float:
-    acting = np.flatnonzero(np.asarray(track.acting) & np.asarray(track.valid))
-    height = np.asarray(track.position)[acting, MOVED, 2]
-    return float(height[-1] - height[0]) if len(acting) else 0.0
 
 
 def with_goal(action: Action, demos: Demonstration, within_m: float = 0.03, within_deg: float = 20.0) -> Action:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from real2sim_jax.core.actions import IMITATIONS, Action
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.perception.boxes import gap
 
@@ -59,6 +60,15 @@ def contact_from_boxes(
     if not span.any():
         return near, np.ones(len(boxes), bool)
     return (span | (np.cumsum(span) > 0) if holds_on else span), span
+
+
+def holds_on(action: Action, boxes: np.ndarray, seen: np.ndarray, image_size: np.ndarray) -> bool:
+    """Whether the object stays in the hand: what the action says, or where it is imitated the last boxes, px."""
+    if action.name not in IMITATIONS or not seen[:, MOVED].any():
+        return action.ends_holding
+    last = np.flatnonzero(seen[:, MOVED])[-1]
+    near = gap(boxes[last, HAND], boxes[last, MOVED]) <= NEAR_FRACTION * float(image_size[0])
+    return bool(seen[last, HAND] and near)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.core.actions import Action
+from real2sim_jax.core.actions import IMITATIONS, Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, MaskTrack
 from real2sim_jax.perception.boxes import MIN_AREA, boxes_of_masks
@@ -48,7 +48,8 @@ def for_action(track: MaskTrack, action: Action, hints: Spans = ()) -> MaskTrack
         raise UserError("the moved object is never seen; point it out with --prompt moved=...")
     if action.has_anchor and not seen[:, ANCHOR].any():
         raise UserError(f"no object that stays was found, which {action.name} needs; give --prompt anchor=...")
-    contact = _contact(track, {}, action.ends_holding, hints)
+    holding = _ends_holding(np.asarray(track.masks) > 0.5) if action.name in IMITATIONS else action.ends_holding
+    contact = _contact(track, {}, holding, hints)
     return track.replace(  # type: ignore[attr-defined]
         masks=np.asarray(track.masks)[:, : action.bodies],
         seen=seen[:, : action.bodies],

@@ -15,7 +15,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Count, Range, Seed, Share
 from real2sim_jax.data.types import BoxTrack
 from real2sim_jax.perception.boxes import boxes_of_masks
-from real2sim_jax.perception.contact import contact_from_boxes
+from real2sim_jax.perception.contact import contact_from_boxes, holds_on
 from real2sim_jax.stages.fit import SYNTHETIC_COUNT, AnnotatedTracks, Observed, SyntheticScenes, read_source
 from real2sim_jax.synthetic.scenes import observe_masks, synthetic_scenes
 
@@ -89,7 +89,7 @@ def without_phases(track: BoxTrack, action: Action) -> BoxTrack:
     """Return the track with contact and action inferred from its boxes alone."""
     size = np.asarray(track.image_size, float)
     boxes, seen = np.asarray(track.boxes), np.asarray(track.seen)
-    touching, acting = contact_from_boxes(boxes, seen, size, action.ends_holding)
+    touching, acting = contact_from_boxes(boxes, seen, size, holds_on(action, boxes, seen, size))
     return track.replace(touching=touching, acting=acting)  # type: ignore[attr-defined]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.benchmarks.path import NEAR_DEG, NEAR_M
 from real2sim_jax.benchmarks.success import Success
 from real2sim_jax.core.actions import ACTIONS, Action
 from real2sim_jax.core.errors import UserError
@@ -41,6 +42,10 @@ class Report:
     object_ok: np.ndarray
     published_hand_ok: np.ndarray
     published_object_ok: np.ndarray
+    path_share: float | None = None
+    """Of the time in which the object is near its demonstrated path, where the demonstrations are known; see `path`."""
+    add_auc: float | None = None
+    """Its ADD-AUC, on average over the episodes."""
 
     @property
     def ok(self) -> np.ndarray:
@@ -72,7 +77,7 @@ def make_report(
     action: Action, success: Success, *, policy_hash: str, spec: str, spec_hash: str, physics: str, seed: int
 ) -> Report:
     """Put the judgements of N episodes, in the order of the start states, into a report."""
-    rows = {name: np.asarray(getattr(success, name), bool) for name in RULES}
+    rows: dict[str, Any] = {name: np.asarray(getattr(success, name), bool) for name in RULES}
     kinds = action.hand_azimuth_deg is not None, ACTIONS.get(action.name) == action
     return Report(action.name, policy_hash, spec, spec_hash, physics, seed, versions(), *kinds, **rows)
 
@@ -118,6 +123,14 @@ def summary_rows(report: Report) -> list[tuple[str, str, str]]:
     return [(names[name], f"{r.successes} / {r.count}", str(r)) for name, r in summary(report).items()]
 
 
+def path_rows(report: Report) -> list[tuple[str, str, str]]:
+    """Return how far the demonstrated path is followed as rows of the same table; none where it is not known."""
+    if report.path_share is None or report.add_auc is None:
+        return []
+    near = f"path within {100 * NEAR_M:.0f} cm, {NEAR_DEG:.0f} deg"
+    return [(near, "", f"{report.path_share:.1%} of the time"), ("path, ADD-AUC", "", f"{report.add_auc:.3f}")]
+
+
 def report_path(folder: str | Path, spec: str) -> Path:
     """Where the report on a specification lies."""
     return Path(folder) / f"report_{spec}.json"
@@ -153,10 +166,14 @@ def load_report(path: str | Path) -> Report:
 def _parse(document: Any) -> Report:
     if document["schema"] != SCHEMA or document["version"] != VERSION:
         raise ValueError("another schema")
-    # Reports of before these two fields are of the nine actions.
-    document = {"hand_rule": "hand_ok" in document["summary"], "published_rules": True, **document}
+    # Reports of before there were these four are of the nine actions.
+    flags = {"hand_rule": "hand_ok" in document["summary"], "published_rules": True}
+    document = {**flags, "path_share": None, "add_auc": None, **document}
     if not (isinstance(document["hand_rule"], bool) and isinstance(document["published_rules"], bool)):
         raise ValueError("not a flag")
+    shares = [document[name] for name in ("path_share", "add_auc")]
+    if not all(share is None or (isinstance(share, float) and 0.0 <= share <= 1.0) for share in shares):
+        raise ValueError("not a share")
     values: dict[str, Any] = {f.name: document[f.name] for f in fields(Report) if f.name not in RULES}
     values |= {name: np.array([row[name] for row in document["rows"]], bool) for name in RULES}
     return Report(**values)

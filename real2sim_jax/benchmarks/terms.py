@@ -20,7 +20,7 @@ def terms_over_time(trajectories: Trajectory, demos: Demonstration, config: Rewa
 
     Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
     """
-    return _terms(_scenes(trajectories), reward_targets(demos), config or RewardConfig())
+    return _terms(scenes_of(trajectories), reward_targets(demos), config or RewardConfig())
 
 
 def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
@@ -40,8 +40,8 @@ def _terms(scenes: ObservedScene, demos: RewardTarget, config: RewardConfig) -> 
 
 @jax.jit
 @jax.vmap
-def _scenes(trajectory: Trajectory) -> ObservedScene:
-    """What the reward sees of one episode, (T, ...)."""
+def scenes_of(trajectory: Trajectory) -> ObservedScene:
+    """Return what the reward sees of episodes, (N, T, ...)."""
     t = jax.tree.map(jnp.asarray, trajectory)
     opening = jnp.clip(t.opening, 0.0, MAX_OPENING_M)
     over_time = jax.vmap(scene_of, in_axes=(0, 0, 0, 0, 0, None, None))

@@ -59,14 +59,14 @@ def show_success(
     reference: Sequence[Any] = (),
 ) -> None:
     """Print the rates of reports, before them the unrandomised start's, after them the reference's alone."""
-    from real2sim_jax.benchmarks.report import summary_rows
+    from real2sim_jax.benchmarks.report import path_rows, summary_rows
 
     rows = [] if nominal is None else [("unrandomised start", nominal, "")]
     for report in reports:
         rules = summary_rows(report)
         # For actions without a hand rule the parts repeat the whole.
         shown = rules if report.hand_rule else rules[: 1 + report.published_rules]
-        rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in shown]
+        rows += [(f"{report.spec}: {rule}", count, share) for rule, count, share in [*shown, *path_rows(report)]]
     for report in reference:
         _, count, share = summary_rows(report)[0]
         rows.append((f"{report.spec}: reference alone", count, share))

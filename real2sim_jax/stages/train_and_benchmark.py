@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from real2sim_jax.benchmarks.path import path_agreement
 from real2sim_jax.benchmarks.report import Report, make_report, save_report
 from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
@@ -125,11 +126,16 @@ def judged(
     """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
     hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
     for path in policies:
-        policy = load_policy(path)
+        policy, found = load_policy(path), demonstrations_of(path)
+        demos = None if found is None else load(found, Demonstration)
         for spec, starts in states.items():
             trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object)(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
-            yield path, make_report(policy.action, success, **identity, physics=physics, seed=seed), trajectories
+            report = make_report(policy.action, success, **identity, physics=physics, seed=seed)
+            if demos is not None:
+                near, auc = path_agreement(trajectories, demos)
+                report = replace(report, path_share=float(near.mean()), add_auc=float(auc.mean()))
+            yield path, report, trajectories
 
 
 def demonstrations_of(policy: Path) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from real2sim_jax.benchmarks.report import Report, summary_rows
+from real2sim_jax.benchmarks.report import Report, path_rows, summary_rows
 from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.rollout import save_rollout_gif
@@ -38,7 +38,7 @@ def save_report_page(
     """
     failed = np.flatnonzero(~report.ok)
     shown = _animations(failed[:SHOWN_FAILURES], report, trajectories)
-    rates = _table(("rule", "episodes", "rate [95 % interval]"), summary_rows(report))
+    rates = _table(("rule", "episodes", "rate [95 % interval]"), [*summary_rows(report), *path_rows(report)])
     title = f"{report.action.replace('_', ' ')}: start states {report.spec}"
     parts = [
         f"<h1>{escape(title)}</h1>",

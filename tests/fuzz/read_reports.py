@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.benchmarks.report import Report, load_report, save_report, summary_rows
+from real2sim_jax.benchmarks.report import Report, load_report, path_rows, save_report, summary_rows
 from real2sim_jax.cli import main
 from real2sim_jax.commands.inventory import describe_path
 from real2sim_jax.commands.replay import read_track
@@ -36,12 +36,14 @@ def write_report(folder: Path) -> None:
     flags = {
         name: np.arange(6) % 2 == 0 for name in ("hand_ok", "object_ok", "published_hand_ok", "published_object_ok")
     }
-    save_report(folder, Report("pick_up", "ab", "easy", "cd", "batch", 0, {"numpy": "2"}, **flags))
+    save_report(
+        folder, Report("pick_up", "ab", "easy", "cd", "batch", 0, {"numpy": "2"}, False, True, **flags, path_share=0.5)
+    )
 
 
 def read_report(folder: Path) -> Any:
     report = load_report(folder / REPORT)
-    return report, summary_rows(report), describe_path(folder / REPORT)
+    return report, [*summary_rows(report), *path_rows(report)], describe_path(folder / REPORT)
 
 
 def wrong_report(found: Any) -> list[str]:

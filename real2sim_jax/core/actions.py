@@ -95,8 +95,8 @@ def action_of_record(record: Any, where: str) -> Action:
 
 
 def _predicate(rule: Any, where: str) -> Predicate:
-    if not isinstance(rule, Mapping) or rule.get("rule") not in PREDICATES:
-        got = rule.get("rule") if isinstance(rule, Mapping) else rule
+    got = rule.get("rule") if isinstance(rule, Mapping) else rule
+    if not (isinstance(rule, Mapping) and isinstance(got, str) and got in PREDICATES):
         raise UserError(f"{where}: rule: expected one of {', '.join(PREDICATES)}, got {got!r}")
     kind = PREDICATES[rule["rule"]]
     given = {name: value for name, value in rule.items() if name != "rule"}

@@ -137,7 +137,7 @@ def _action(path: str | Path, header: Mapping[str, Any]) -> Action:
     """The action of its record; files from before there were records are of one of the nine."""
     try:
         if "record" in header:
-            return action_of_record(header["record"], "record")
+            return action_of_record({**header["record"], "name": header["action"]}, "record")
         return action_named(header["action"])
     except InputError as error:
         raise PolicyError(f"{path}: {error}; export the policy again") from error

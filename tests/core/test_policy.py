@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from real2sim_jax.core.actions import ACTIONS, Action
 from real2sim_jax.core.observation import FEATURE_SIZE, LAYOUTS, feature_size, features, observation
 from real2sim_jax.core.policy import MAX_BYTES, PolicyError, load_policy, save_policy
+from real2sim_jax.core.predicates import HandPoints, MovedBy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import SimulatedArm
@@ -180,12 +182,32 @@ def test_huge_declared_shapes_are_refused(policy_file):
         ({"version": "1\n" * 99}, "version"),
         ({"dt": "soon\n" * 99}, "dt = "),
         ({"colour\n": 1}, "'colour.*' is unknown"),
+        ({"record": 5}, "record = 5, expected a table"),
+        ({"record": {"success": [{"rule": "flown"}]}}, "rule: expected one of moved_by, .* got 'flown'"),
+        ({"record": {"success": []}}, "expected a list of rules"),
     ],
 )
 def test_other_headers_are_refused(policy_file, header, message):
     with pytest.raises(PolicyError, match=message) as caught:
         load_policy(rewritten(policy_file, header))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(policy_file))
+
+
+def test_a_policy_brings_the_action_that_it_is_for(tmp_path):
+    own = Action("nudge", (MovedBy("away", 0.02), HandPoints(45.0)), ends_holding=True)
+    save_policy(tmp_path / "policy.npz", replace(random_policy(), action=own))
+    assert load_policy(tmp_path / "policy.npz").action == own
+
+
+def test_policies_from_before_there_were_records_are_of_the_nine(policy_file):
+    with np.load(policy_file) as file:
+        content = {key: file[key] for key in file.files}
+    head = json.loads(str(content.pop("header")))
+    del head["record"]
+    np.savez(policy_file, header=np.array(json.dumps(head)), **content)
+    assert load_policy(policy_file).action == ACTIONS["pick_up"]
+    with pytest.raises(PolicyError, match="unknown action 'wave'"):
+        load_policy(rewritten(policy_file, {"action": "wave"}))
 
 
 @pytest.mark.parametrize("name", ["format", "version", "action", "dt", "observation", "layers", "provenance"])

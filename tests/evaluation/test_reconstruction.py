@@ -1,9 +1,13 @@
 """Every success rule with a trajectory that passes and one that breaks it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action, action_named
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.predicates import TurnedBy
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.evaluation.reconstruction import failures_of, summary
@@ -70,3 +74,30 @@ def test_successes_are_counted_by_action():
     shown = {"12": ACTIONS["pick_up"], "13": ACTIONS["put_onto"], "14": ACTIONS["put_onto"]}
     table = summary({"12": [], "13": ["on its top"], "14": []}, shown)
     assert table == {"pick_up": (1, 1), "put_onto": (1, 2), "all": (2, 3)}
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_scenes_made_of_an_actions_rules_show_it(path):
+    action = action_named(str(path))
+    assert action.name == path.stem
+    for truth in synthetic_scenes(action, 3, 0):
+        assert failures_of(truth, action) == []
+        backwards = truth.replace(position=np.array(truth.position)[::-1])
+        assert "moved" in failures_of(backwards, action)
+
+
+def test_a_turn_is_told_from_none_and_from_one_the_other_way():
+    left, right = (Action("turn", (TurnedBy(angle),), leaves_table=True) for angle in (90.0, -90.0))
+    for truth in synthetic_scenes(left, 3, 0):
+        assert failures_of(truth, left) == [] and failures_of(truth, right) == ["turned"]
+        still = truth.replace(wxyz=np.repeat(np.array(truth.wxyz)[:1], len(truth.valid), axis=0))
+        assert failures_of(still, left) == ["turned"]
+
+
+def test_what_a_record_does_not_tell_is_not_made_up():
+    for action in (IMITATIONS["imitate"], Action("tip", (TurnedBy(90.0, "right"),))):
+        with pytest.raises(UserError, match="tells no course to make up; give --tracks or --video"):
+            synthetic_scenes(action, 1, 0)

@@ -1,5 +1,6 @@
 """`real2sim annotate | segment | fit | train | benchmark | compare | run | view ...`: every command in one list."""
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
@@ -50,9 +51,6 @@ Command = (
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 
-_FRAME = dict.fromkeys(range(0x2500, 0x2580))
-"""Characters that lines and boxes are drawn with, to be left out."""
-
 
 def parsed(arguments: Sequence[str]) -> Any:
     """Return the command of a command line; UserError in one line where tyro refuses it with a box of several."""
@@ -67,9 +65,9 @@ def parsed(arguments: Sequence[str]) -> Any:
 
 
 def _one_line(box: str) -> str:
-    """Return the text inside a frame of tyro's, without the frame and its title."""
-    lines = (line.translate(_FRAME) for line in box.splitlines() if not line.startswith("\u256d"))
-    return " ".join(" ".join(lines).split()).replace("__tyro-dummy-inner__.", "--")
+    """Return the text inside a frame of tyro's, of whatever letters the terminal has, without the title line."""
+    text = re.sub(r"[\u2500-\u257f]|-{3,}", " ", box.partition("\n")[2])
+    return " ".join(text.split()).replace("__tyro-dummy-inner__.", "--")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

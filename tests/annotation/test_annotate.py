@@ -384,7 +384,7 @@ def test_errors_of_the_command(clip, tmp_path, capsys):
         ((tmp_path,), "found a folder"),
         (("..",), "found a folder"),
         ((clip, "--port", "70000"), "--port 70000"),
-        ((clip, "--segmenter", "magic"), "expected one of auto"),
+        ((clip, "--segmenter", "magic"), "invalid choice 'magic' for argument '--segmenter'"),
     ):
         assert run("annotate", *words) == 2
         (line,) = capsys.readouterr().err.splitlines()

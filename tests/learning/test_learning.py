@@ -66,7 +66,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(trained, tmp_path):
         Probe(), lifts(), TINY, tmp_path, callbacks=Callbacks(stopped=lambda: len(asked) == 1 or asked.append(1))
     )
     assert not stopped.complete
-    assert load_policy(tmp_path / "policy.npz").action == "pick_up"
+    assert load_policy(tmp_path / "policy.npz").action == PICK_UP
     resumed = train(Probe(), lifts(), TINY, tmp_path, resume=True)
     assert resumed.complete
     for (a, _), (b, _) in zip(straight.policy.layers, resumed.policy.layers, strict=True):
@@ -85,7 +85,7 @@ def report(progress):
     if progress.iteration == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
-train(Probe(), lifts(), TINY, Path(sys.argv[1]), report=report)
+train(Probe(), lifts(), TINY, Path(sys.argv[1]), callbacks=Callbacks(report))
 """
 
 

@@ -18,7 +18,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def config(**options):
-    return _train_config(Train("pick_up", **options))
+    return _train_config(Train(action="pick_up", **options))
 
 
 def test_the_least_number_that_is_nearly_as_fast_is_chosen():

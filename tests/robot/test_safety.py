@@ -158,7 +158,7 @@ def test_memory_does_not_grow_with_the_steps():
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    grown = -held_after(1000) + held_after(2000)
+    held = [held_after(2000) for _ in range(4)]
     tracemalloc.stop()
-    # One object kept in each step would be 100 kB.
-    assert grown < 16384
+    # One object kept in each step would be 100 kB each time; other threads of the process may allocate something once.
+    assert np.diff(held).min() < 16384

@@ -26,7 +26,7 @@ from real2sim_jax.sweeps.tables import check_section, markdown_table, write_sect
 SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
 REAL2SIM = Path(sys.executable).with_name("real2sim")
 RESULTS = Path("docs/results.md")
-HEADER = ("action", "seed", "easy", "hard", "easy, reference alone", "hard, reference alone", "training")
+HEADER = ("action", "seed", "easy", "hard", "easy, reference alone", "hard, reference alone", "steps", "training")
 
 
 def main() -> int:
@@ -101,7 +101,8 @@ def kept_rows(out: Path) -> list[tuple[str, ...]]:
 def row(action: str, seed: int, kept: Path) -> tuple[str, ...]:
     summary = read_json(kept / "summary.json")
     alone = [summary["reference_alone"][spec] for spec in SPECS]
-    return action, str(seed), *(share(kept, spec) for spec in SPECS), *alone, f"{summary['seconds'] / 60:.1f} min"
+    costs = f"{summary['steps'] / 1e6:g} M", f"{summary['seconds'] / 60:.1f} min"
+    return action, str(seed), *(share(kept, spec) for spec in SPECS), *alone, *costs
 
 
 def share(folder: Path, spec: str) -> str:

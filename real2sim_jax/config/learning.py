@@ -58,7 +58,7 @@ class PPOConfig(Checked):
 
     envs: Annotated[int, Range(1, 1 << 20)] = 512
     """Environments stepped in parallel; an iteration takes envs x 120 control steps."""
-    steps: Annotated[int, Range(1, 10**12)] = 4_000_000
+    steps: Annotated[int, Range(1, 10**12)] = 6_000_000
     """Control steps in all."""
     epochs: Annotated[int, Range(1, 1000)] = 4
     minibatches: Annotated[int, Range(1, 1 << 20)] = 16

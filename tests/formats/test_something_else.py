@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.predicates import Upright
 from real2sim_jax.data.artefacts import read_csv
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.formats.something_else import read_tracks
@@ -239,3 +240,18 @@ def test_every_listed_real_video_is_usable(use_phases):
     for action, track in tracks.values():
         assert track.boxes.shape[1] == action.bodies and np.isfinite(track.boxes).all()
         assert track.touching.any() and track.acting.any()
+
+
+def test_a_users_own_action_is_known_by_its_name_in_the_table(tmp_path):
+    folder = folder_with(tmp_path, {"7": slide(), "8": slide()}, actions="video_id,action\n7,wave\n8,pick_up\n")
+    wave = Action("wave", (Upright(),))
+    tracks, _ = read_tracks(folder, action=wave)
+    assert list(tracks) == ["7"] and tracks["7"][0] == wave
+    with pytest.raises(UserError, match="unknown action 'wave'"):
+        read_tracks(folder)
+
+
+def test_any_video_can_be_imitated(tmp_path):
+    folder = folder_with(tmp_path, {"7": slide(), "8": slide()}, actions="video_id,action\n7,put_onto\n8,pick_up\n")
+    tracks, _ = read_tracks(folder, action=IMITATIONS["imitate"])
+    assert {video: action.name for video, (action, _) in tracks.items()} == {"7": "imitate", "8": "imitate"}

@@ -80,7 +80,7 @@ STUDY = --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) $(call option,--spec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm back-ends sweep studies-quick ablations speed profile wheel notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
+.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm calibration back-ends sweep studies-quick ablations speed profile wheel notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -156,6 +156,10 @@ skills: $(INSTALLED) ## train and benchmark all nine actions on TRACKS, and the 
 arm: $(INSTALLED) ## success of the kept policies through the simulated arm, on the published start states of SPECS
 	@if [ -f "$$SPECS/easy.csv" ]; then set -- --spec="$$SPECS/easy.csv"; fi; \
 	  $(BIN)/python experiments/robot/arm_success.py "$$@"
+
+calibration: $(INSTALLED) ## success of the kept policies with objects off their place, on the start states of SPECS
+	@if [ -f "$$SPECS/easy.csv" ]; then set -- --spec="$$SPECS/easy.csv"; fi; \
+	  $(BIN)/python experiments/skills/calibration.py --runs="$$RUNS" "$$@"
 
 back-ends: $(INSTALLED) ## do the kept policies work on the other physics engines?
 	@$(PIP) -e ".[warp]"

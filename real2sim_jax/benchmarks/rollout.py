@@ -28,7 +28,8 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
 
     @jax.jit
     def run(arrays: Arrays, starts: StartState) -> tuple[Trajectory, Success, Array]:
-        return jax.vmap(lambda start: _episode(env, _policy(env, arrays), start))(starts)
+        keys = jax.random.split(jax.random.PRNGKey(0), len(starts.azimuth))
+        return jax.vmap(lambda start, key: _episode(env, _policy(env, arrays), start, key))(starts, keys)
 
     def rollout(policy: Policy, starts: StartState) -> tuple[Trajectory, Success, Array]:
         if policy.action.name != env.action.name or abs(policy.dt * CONTROL_HZ - 1.0) > 1e-6:
@@ -41,12 +42,12 @@ def make_rollout(env: ManipulationEnv) -> Rollout:
     return rollout
 
 
-def _episode(env: ManipulationEnv, policy: Policy, start: StartState) -> tuple[Trajectory, Success, Array]:
+def _episode(env: ManipulationEnv, policy: Policy, start: StartState, key: Array) -> tuple[Trajectory, Success, Array]:
     def step(state: Any, _: None) -> tuple[Any, Any]:
         after = env.step(state, policy.act(state.obs["policy"]))
         return after, (after.pipeline_state, after.reward)
 
-    first = env.reset_from(start)
+    first = env.reset_from(start, key)
     _, (states, rewards) = jax.lax.scan(step, first, None, length=EPISODE_STEPS)
     states = jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first.pipeline_state, states)
     gripper, objects = env.joints.gripper(states.qpos), env.joints.objects(states.qpos)

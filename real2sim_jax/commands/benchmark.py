@@ -8,6 +8,7 @@ from typing import Any
 from real2sim_jax.commands.options import at_least_one, not_negative
 from real2sim_jax.commands.robot import policy_path
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Benchmark:
     """Of the policy's run and of generated start states."""
     rows: int = 1000
     """Number of generated start states."""
+    calibration_m: float = 0.0
+    """How far the objects stand from where the policy takes them to be, m: in another direction in each row."""
     runs: Path = Path("runs")
     """Folder of all results."""
 
@@ -42,10 +45,13 @@ class Benchmark:
         action = load_policy(path).action
         at_least_one("--rows", self.rows)
         not_negative(self.seed)
+        if not 0.0 <= self.calibration_m <= 1.0:
+            raise UserError(f"--calibration-m {self.calibration_m:g}: expected 0 to 1")
         with console.status("benchmark"):
             out = self.out or path.parent
             policies = {path: out}
-            reports = pipeline.benchmark_stage(action, policies, (self.spec,), self.physics, self.seed, self.rows)[path]
+            how = self.physics, self.seed, self.rows, self.calibration_m
+            reports = pipeline.benchmark_stage(action, policies, (self.spec,), *how)[path]
         show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")
         return 0

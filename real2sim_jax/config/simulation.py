@@ -90,11 +90,14 @@ class RandomizationConfig(Checked):
     """Standard deviation of the observed gripper's place, in each step anew."""
     rotation_noise_deg: Annotated[float, Range(0, 180)] = 0.0
     opening_noise_m: Metres = 0.0
+    calibration_m: tuple[Metres, Metres] = (0.0, 0.0)
+    """How far the objects stand, for a whole episode, from where the policy takes them to be: along the table, in any
+    direction."""
 
     def __post_init__(self) -> None:
         """UserError when a range is upside down or has values that cannot be."""
         super().__post_init__()
-        for name in ("mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps"):
+        for name in ("mass_kg", "table_friction", "finger_friction", "grip_force_n", "delay_steps", "calibration_m"):
             low, high = getattr(self, name)
             if low > high:
                 raise UserError(f"{name}: expected low <= high, got {low} .. {high}")

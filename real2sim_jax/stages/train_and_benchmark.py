@@ -15,7 +15,7 @@ from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
-from real2sim_jax.config.simulation import EnvConfig
+from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -99,17 +99,25 @@ def reference_path(layout: RunLayout, seed: int) -> Path:
 
 
 def benchmark_stage(
-    action: Action, policies: Mapping[Path, Path], specs: Sequence[str], physics: str, seed: int, rows: int
+    action: Action,
+    policies: Mapping[Path, Path],
+    specs: Sequence[str],
+    physics: str,
+    seed: int,
+    rows: int,
+    calibration_m: float = 0.0,
 ) -> dict[Path, list[Report]]:
     """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
-    `policies` gives the folder of the reports by policy file; all share one compilation. Reports by policy.
+    `policies` gives the folder of the reports by policy file; all share one compilation. Objects stand `calibration_m`
+    from where the policies take them to be, and the reports' names say so. Reports by policy.
     """
     # Published files are called like the specs that we generate, but hold other rows.
-    names = {spec: spec if spec in SPECS else f"{Path(spec).stem}_csv" for spec in specs}
+    off = f"_off_{1000 * calibration_m:.0f}mm" if calibration_m else ""
+    names = {spec: (spec if spec in SPECS else f"{Path(spec).stem}_csv") + off for spec in specs}
     states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
     reports: dict[Path, list[Report]] = {path: [] for path in policies}
-    for path, report, trajectories in judged(policies, states, physics, seed):
+    for path, report, trajectories in judged(policies, states, physics, seed, calibration_m):
         out, starts = policies[path], states[report.spec]
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
@@ -121,7 +129,11 @@ def benchmark_stage(
 
 
 def judged(
-    policies: Iterable[Path], states: Mapping[str, StartState], physics: str, seed: int
+    policies: Iterable[Path],
+    states: Mapping[str, StartState],
+    physics: str,
+    seed: int,
+    calibration_m: float = 0.0,
 ) -> Iterator[tuple[Path, Report, Trajectory]]:
     """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
     hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
@@ -129,7 +141,9 @@ def judged(
         policy, found = load_policy(path), demonstrations_of(path)
         demos = None if found is None else load(found, Demonstration)
         for spec, starts in states.items():
-            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object)(policy, starts)
+            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object, calibration_m)(
+                policy, starts
+            )
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             report = make_report(policy.action, success, **identity, physics=physics, seed=seed)
             if demos is not None:
@@ -161,9 +175,10 @@ def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Traje
 
 
 @cache
-def rollout_of(action: Action, physics: str, sees_object: bool) -> Rollout:
+def rollout_of(action: Action, physics: str, sees_object: bool, calibration_m: float = 0.0) -> Rollout:
     """Return what rolls policies of an action out; kept, and with it what it has compiled."""
-    config = EnvConfig(observe_object=sees_object)
+    randomization = RandomizationConfig(calibration_m=(calibration_m, calibration_m))
+    config = EnvConfig(observe_object=sees_object, randomization=randomization)
     return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
 
 

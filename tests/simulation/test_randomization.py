@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -107,3 +108,17 @@ def test_impossible_ranges_are_refused():
     for wrong in ({"mass_kg": (2.0, 1.0)}, {"table_friction": (0.0, 1.0)}, {"delay_steps": (-1, 2)}):
         with pytest.raises(UserError, match=f"{next(iter(wrong))}: expected "):
             RandomizationConfig(**wrong)
+
+
+def test_a_misplaced_object_is_a_misplaced_gripper_to_the_policy(env):
+    off = EnvConfig(randomization=RandomizationConfig(calibration_m=(0.03, 0.03)))
+    envs = [ManipulationEnv(PICK_UP, lifts(), env.physics, config) for config in (EnvConfig(), off)]
+    right, wrong = (jax.jit(jax.vmap(partial(one.reset_from, START)))(KEYS) for one in envs)
+    apart = np.asarray(right.obs["policy"] - wrong.obs["policy"])
+    np.testing.assert_allclose(np.linalg.norm(apart[:, 1:3], axis=1), 0.03, atol=1e-6)
+    assert not np.delete(apart, (1, 2), axis=1).any() and (apart[:, 1:3].min(axis=0) < -0.02).all()
+    # All else is as it was, and the error stays the same for an episode.
+    np.testing.assert_array_equal(right.obs["critic"], wrong.obs["critic"])
+    later = jax.jit(jax.vmap(envs[1].step))(wrong, jnp.zeros((len(KEYS), 7)))
+    same = jax.jit(jax.vmap(envs[0].step))(right, jnp.zeros((len(KEYS), 7)))
+    np.testing.assert_allclose(same.obs["policy"] - later.obs["policy"], apart, atol=1e-5)

@@ -7,16 +7,14 @@ prisms) and with Warp (cylinders; extra `warp`): one that is judged already is n
 docs/results.md; "kept" is of the worst engine.
 """
 
-import argparse
-import sys
 from pathlib import Path
+
+from kept import kept_policies, options_parser, run
 
 from real2sim_jax.benchmarks.report import Report, load_report, rate, report_path
 from real2sim_jax.benchmarks.specs import spec_hash
-from real2sim_jax.core.actions import ACTIONS, Action, action_named
-from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.actions import Action
 from real2sim_jax.data.artefacts import file_hash
-from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.train_and_benchmark import benchmark_stage, start_states
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
@@ -27,20 +25,12 @@ HEADER = ("action", *ENGINES, "kept")
 
 
 def main() -> int:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--policies", type=Path, default=Path("experiments/skills/results"), help="ACTION/seed0 below it"
-    )
-    parser.add_argument("--actions", nargs="+", default=list(ACTIONS), metavar="ACTION", help="all nine when absent")
+    parser = options_parser(__doc__)
     parser.add_argument("--rows", type=int, default=100, help="start states [100]")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the reports [runs]")
     options = parser.parse_args()
     check_section(RESULTS, "back ends")
     console, rows = Console(), []
-    for action in map(action_named, options.actions):
-        policy = options.policies / action.name / "seed0" / "policy.npz"
-        if not policy.is_file():
-            continue
+    for action, policy in kept_policies(options):
         found = []
         for engine in ENGINES:
             console.say(f"{action.name} on {engine} ...")
@@ -64,10 +54,4 @@ def judged(action: Action, policy: Path, engine: str, runs: Path, rows: int) -> 
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

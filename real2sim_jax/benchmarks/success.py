@@ -31,6 +31,7 @@ from real2sim_jax.core.rotations import (
     conjugate,
     multiply,
     rotate,
+    twist,
     wrap,
     wxyz_from_rotvec,
 )
@@ -161,9 +162,7 @@ def _anchor_stays(rule: AnchorStays, trajectory: Trajectory) -> Verdict:
 
 def _turned_by(rule: TurnedBy, trajectory: Trajectory) -> Verdict:
     wxyz = trajectory.object_wxyz[:, MOVED]
-    turn = multiply(wxyz[-1], conjugate(wxyz[0]))
-    # The twist of a rotation about an axis (swing-twist decomposition).
-    angle = 2.0 * jnp.arctan2(turn[1:] @ jnp.asarray(AXES[rule.axis]), turn[0])
+    angle = twist(multiply(wxyz[-1], conjugate(wxyz[0])), AXES[rule.axis])
     ok = jnp.abs(wrap(angle - jnp.deg2rad(rule.angle_deg))) < jnp.deg2rad(rule.within_deg)
     return ok, ok
 

@@ -87,7 +87,7 @@ def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
     from real2sim_jax.stages import train_and_benchmark as pipeline
 
     states = {"easy": pipeline.start_states("easy", action, options.seed, options.episodes)}
-    ((_, report, trajectories),) = pipeline.judged([path], states, options.physics, options.seed)
+    ((_, report, trajectories, _),) = pipeline.judged([path], states, options.physics, options.seed)
     pairs = zip(unstack(trajectories), report.ok, strict=True)
     return [RecordedEpisode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
 

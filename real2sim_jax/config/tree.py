@@ -18,12 +18,14 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Count, Range, override
 from real2sim_jax.core.text import read_toml
 
+SegmenterName = Literal["auto", "boxes", "sam"]
+
 
 @dataclass(frozen=True)
 class SegmentConfig(Checked):
     """How masks are found in video files."""
 
-    segmenter: Literal["auto", "boxes", "sam"] | None = None
+    segmenter: SegmenterName | None = None
     """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
     or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
     checkpoint: Path | None = None

@@ -85,7 +85,7 @@ class Action(Checked):
 
 def action_of_record(record: Any, where: str) -> Action:
     """Return the action that a table of a text file describes; UserError names the place in it and what is allowed."""
-    values = _arguments(Action, record, where, allowed=tuple(field.name for field in fields(Action)))
+    values = _arguments(Action, record, where)
     rules = values["success"]
     if not isinstance(rules, list | tuple) or not rules:
         raise UserError(f"{where}: success: expected a list of rules such as {{rule = 'lifted'}}, got {rules!r}")
@@ -100,13 +100,14 @@ def _predicate(rule: Any, where: str) -> Predicate:
         raise UserError(f"{where}: rule: expected one of {', '.join(PREDICATES)}, got {got!r}")
     kind = PREDICATES[rule["rule"]]
     given = {name: value for name, value in rule.items() if name != "rule"}
-    values = _arguments(kind, given, f"{where}: {rule['rule']}", tuple(field.name for field in fields(kind)))
+    values = _arguments(kind, given, f"{where}: {rule['rule']}")
     with placed(f"{where}: {rule['rule']}: "):
         return kind(**values)
 
 
-def _arguments(kind: Any, table: Any, where: str, allowed: tuple[str, ...]) -> dict[str, Any]:
+def _arguments(kind: Any, table: Any, where: str) -> dict[str, Any]:
     """Return a table's values as the dataclass holds them; UserError for what is unknown, missing or no table."""
+    allowed = [one.name for one in fields(kind)]
     names = ", ".join(allowed) or "nothing"
     if not isinstance(table, Mapping):
         raise UserError(f"{where}: expected a table of {names}, got {table!r}")

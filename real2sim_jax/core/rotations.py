@@ -110,6 +110,16 @@ def azimuth_elevation_from_wxyz(q: Array) -> tuple[Array, Array]:
     return azimuth, xp.arctan2(-dz, xp.sqrt(xp.where(vertical, 1e-12, horizontal)))
 
 
+def twist(q: Array, axis: Any) -> Array:
+    """How far a rotation (4,) turns about an axis (3,), rad: its twist (swing-twist decomposition).
+
+    >>> round(float(np.rad2deg(twist(wxyz_from_rotvec(np.deg2rad([0.0, 0.0, 40.0])), (0.0, 0.0, 1.0)))), 6)
+    40.0
+    """
+    xp = namespace(q)
+    return 2.0 * xp.arctan2(q[1:] @ xp.asarray(axis), q[0])
+
+
 def wrap(angle: Array) -> Array:
     """The same angle in [-pi, pi) rad.
 

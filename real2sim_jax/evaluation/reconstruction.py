@@ -22,7 +22,15 @@ from real2sim_jax.core.predicates import (
     degrees,
     unit_vector,
 )
-from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, multiply, rotate, wrap
+from real2sim_jax.core.rotations import (
+    azimuth_elevation_from_wxyz,
+    conjugate,
+    matrix_from_wxyz,
+    multiply,
+    rotate,
+    twist,
+    wrap,
+)
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
 from real2sim_jax.geometry.cuboids import CORNER_SIGNS
 
@@ -108,9 +116,7 @@ def _lifted(scene: AlignedScene, rule: Lifted) -> dict[str, bool]:
 
 def _turned_by(scene: AlignedScene, rule: TurnedBy) -> dict[str, bool]:
     wxyz = scene.wxyz[:, MOVED]
-    turn = multiply(wxyz[-1], conjugate(wxyz[0]))
-    # The twist of a rotation about an axis (swing-twist decomposition).
-    angle = 2.0 * np.arctan2(turn[1:] @ np.asarray(AXES[rule.axis]), turn[0])
+    angle = twist(multiply(wxyz[-1], conjugate(wxyz[0])), AXES[rule.axis])
     return {"turned": bool(np.abs(wrap(angle - np.deg2rad(rule.angle_deg))) < np.deg2rad(rule.within_deg))}
 
 

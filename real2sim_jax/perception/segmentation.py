@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
+from real2sim_jax.config.tree import SegmenterName
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.auto import auto_labels, box_labels
 from real2sim_jax.perception.prompts import Prompt
@@ -21,7 +22,7 @@ class Segmenter(Protocol):
         ...
 
 
-SEGMENTERS = ("auto", "boxes", "sam")
+SEGMENTERS = get_args(SegmenterName)
 
 
 def segmenter_named(name: str, checkpoint: Path | None = None) -> Segmenter:

@@ -61,7 +61,7 @@ def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConf
     """
     layout = LAYOUTS[observation.shape[-1] > len(POLICY_FIELDS)]
     if config.calibration_m[1]:
-        sides = jnp.asarray([[name.endswith("r_x"), name.endswith("r_y")] for name in layout], jnp.float32)
+        sides = jnp.asarray([[name == "gripper_x", name == "gripper_y"] for name in layout], jnp.float32)
         observation -= sides @ draw.misplaced
     if not (config.position_noise_m or config.rotation_noise_deg or config.opening_noise_m):
         return observation

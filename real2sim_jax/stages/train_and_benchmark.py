@@ -117,12 +117,12 @@ def benchmark_stage(
     names = {spec: (spec if spec in SPECS else f"{Path(spec).stem}_csv") + off for spec in specs}
     states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
     reports: dict[Path, list[Report]] = {path: [] for path in policies}
-    for path, report, trajectories in judged(policies, states, physics, seed, calibration_m):
+    for path, report, trajectories, demos in judged(policies, states, physics, seed, calibration_m):
         out, starts = policies[path], states[report.spec]
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
         save_success_plot(plot, report, starts)
-        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", path, report, trajectories)
+        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", demos, report, trajectories)
         save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
         reports[path].append(report)
     return reports
@@ -134,8 +134,11 @@ def judged(
     physics: str,
     seed: int,
     calibration_m: float = 0.0,
-) -> Iterator[tuple[Path, Report, Trajectory]]:
-    """Roll policy files out from the start states of each specification; yield what each did, policy by policy."""
+) -> Iterator[tuple[Path, Report, Trajectory, Demonstration | None]]:
+    """Roll policy files out from the start states of each specification; yield what each did, policy by policy.
+
+    With it comes what the policy has learnt from, where that lies above its file.
+    """
     hashes = {spec: spec_hash(starts) for spec, starts in states.items()}
     for path in policies:
         policy, found = load_policy(path), demonstrations_of(path)
@@ -149,7 +152,7 @@ def judged(
             if demos is not None:
                 near, auc = path_agreement(trajectories, demos)
                 report = replace(report, path_share=float(near.mean()), add_auc=float(auc.mean()))
-            yield path, report, trajectories
+            yield path, report, trajectories, demos
 
 
 def demonstrations_of(policy: Path) -> Path | None:
@@ -159,12 +162,10 @@ def demonstrations_of(policy: Path) -> Path | None:
     return next((path for path in known if path.is_file() and file_hash(path) == parent), None)
 
 
-def _reward_plot(target: Path, policy: Path, report: Report, trajectories: Trajectory) -> Path | None:
-    """Draw the reward terms over time, where the demonstrations that the policy has learnt from lie above its file."""
-    found = demonstrations_of(policy)
-    if found is None:
+def _reward_plot(target: Path, demos: Demonstration | None, report: Report, trajectories: Trajectory) -> Path | None:
+    """Draw the reward terms over time, where the demonstrations that the policy has learnt from are known."""
+    if demos is None:
         return None
-    demos = load(found, Demonstration)
     terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
     chosen = {"successes": report.ok, "failures": ~report.ok}
     groups = {

@@ -135,7 +135,7 @@ def _results(job: Job, layout: RunLayout, console: Console) -> list[dict[str, An
     paths[reference_path(layout, job.seeds[0])] = (job.seeds[0], "reference")
     results = []
     with console.status("benchmark") as update:
-        for path, report, _ in judged(paths, job.starts, job.condition.train.physics, seed=0):
+        for path, report, *_ in judged(paths, job.starts, job.condition.train.physics, seed=0):
             save_report(path.parent, report)
             seed, policy = paths[path]
             found = rate(report.ok)

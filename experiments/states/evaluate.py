@@ -1,9 +1,11 @@
 """How good state estimation is, in one command: real videos, and synthetic scenes whose truth is known.
 
-    python experiments/states/evaluate.py [--tracks FOLDER] [--only real|synthetic|masks] [--scenes N] [--out FOLDER]
+    python experiments/states/evaluate.py [--tracks FOLDER] [--only real|synthetic|hard|masks] [--scenes N]
+        [--out FOLDER]
 
 real: the videos of a folder of tracks with their phases and without: success by action, plausibility, agreement.
 synthetic: boxes with 3 px of noise and a fifth missing, N scenes (20) of each action: errors against the truth.
+hard: the same for N scenes of each hard kind (`synthetic.scenes.HARD_KINDS`).
 masks: exact masks, 128 px wide, N / 5 scenes of each action: the same.
 Each measurement runs in a process and with a compilation cache of its own: its time includes all compilation.
 """
@@ -19,7 +21,7 @@ from real2sim_jax.data.artefacts import read_json
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
 
-PARTS = ("real", "synthetic", "masks")
+PARTS = ("real", "synthetic", "hard", "masks")
 MEASURE = Path(__file__).with_name("measure.py")
 
 
@@ -64,6 +66,8 @@ def measurements(options: argparse.Namespace, console: Console) -> dict[str, lis
         words["real_no_phases"] = [*words["real_phases"], "--no-phases"]
     if "synthetic" in parts:
         words["synthetic"] = ["synthetic", "--scenes", str(options.scenes)]
+    if "hard" in parts:
+        words["hard"] = ["hard", "--scenes", str(options.scenes)]
     if "masks" in parts:
         words["masks"] = ["masks", "--scenes", str(max(1, options.scenes // 5))]
     return words

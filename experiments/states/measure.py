@@ -1,6 +1,7 @@
 """One measurement of state estimation in a process of its own, for `evaluate.py`: time and memory are this process's.
 
-python experiments/states/measure.py real --tracks FOLDER [--no-phases] | synthetic | masks [--scenes N] --out FILE
+python experiments/states/measure.py real --tracks FOLDER [--no-phases] --out FILE
+python experiments/states/measure.py synthetic | hard | masks [--scenes N] --out FILE
 """
 
 import argparse
@@ -28,7 +29,14 @@ from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.perception.contact import contact_from_boxes
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
-from real2sim_jax.synthetic.scenes import Noise, observe_masks, synthetic_scenes, synthetic_tracks
+from real2sim_jax.synthetic.scenes import (
+    HARD_KINDS,
+    Noise,
+    hard_tracks,
+    observe_masks,
+    synthetic_scenes,
+    synthetic_tracks,
+)
 
 NOISE = Noise(side_px=3.0, hole_fraction=0.2)
 MASK_WIDTH_PX = 128
@@ -53,10 +61,10 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("real", "synthetic", "masks"))
+    parser.add_argument("part", choices=("real", "synthetic", "hard", "masks"))
     parser.add_argument("--tracks", type=Path)
     parser.add_argument("--no-phases", action="store_true")
-    parser.add_argument("--scenes", type=int, default=20, help="scenes of each action")
+    parser.add_argument("--scenes", type=int, default=20, help="scenes of each action, or kind")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
@@ -66,7 +74,7 @@ def measure(options: argparse.Namespace, config: FitConfig | None = None) -> dic
     console = Console()
     if options.part == "real":
         return real(options.tracks, not options.no_phases, console, config)
-    scenes = (boxes if options.part == "synthetic" else masks)(options.scenes)
+    scenes = {"synthetic": boxes, "hard": hard, "masks": masks}[options.part](options.scenes)
     return synthetic(scenes, console, config)
 
 
@@ -85,6 +93,13 @@ def boxes(count: int) -> dict[str, tuple[Action, BoxTrack, CuboidTrack]]:
         f"{action.name}/{i}": (action, observed, truth)
         for action in ACTIONS.values()
         for i, (observed, truth) in enumerate(synthetic_tracks(action, count, BOX_SEED, NOISE))
+    }
+
+
+def hard(count: int) -> dict[str, tuple[Action, BoxTrack, CuboidTrack]]:
+    """Noisy boxes and the truth of `count` scenes of each hard kind."""
+    return {
+        f"{kind}/{i}": scene for kind in HARD_KINDS for i, scene in enumerate(hard_tracks(kind, count, BOX_SEED, NOISE))
     }
 
 
@@ -107,7 +122,7 @@ def synthetic(scenes: Mapping[str, tuple[Action, Any, CuboidTrack]], console: Co
     table = error_table(errors, contact, found)
     console.table(
         "median errors of objects along x, depth, height in cm, of the hand in degrees; F1 of contact",
-        ("action", "moved object", "anchor", "hand", "F1", "shown"),
+        ("scenes", "moved object", "anchor", "hand", "F1", "shown"),
         [(name, *shown(row)) for name, row in table.items()],
     )
     kept = {name: {**asdict(error), "contact_f1": contact.get(name)} for name, error in errors.items()}
@@ -152,10 +167,8 @@ def error_table(
 ) -> dict[str, dict[str, Any]]:
     """Median errors by action and over all of the scenes that have a fit."""
     rows = {}
-    for row in (*ACTIONS, "all"):
+    for row in (*dict.fromkeys(name.split("/")[0] for name in errors), "all"):
         names = [name for name in errors if row in ("all", name.split("/")[0])]
-        if not names:
-            continue
         moved = 100.0 * np.array([errors[name].moved_m for name in names])
         anchor = 100.0 * np.array([errors[name].anchor_m for name in names])
         scores = [contact[name] for name in names if name in contact]

@@ -46,11 +46,20 @@ def show_fits(console: Any, fits: Any) -> None:
     rows = []
     for video, report in fits.reports.items():
         iou = " ".join(f"{report.iou[body]:.2f}" if body in report.iou else "  - " for body in BODIES)
-        rows.append((video, report.action, iou, " ".join(report.flags) or "-", "NO" if report.broken_rules else "yes"))
+        rows.append((video, report.action, iou, " ".join(report.flags) or "-", _shown(report)))
     columns = ("video", "action", "IoU", "flags", "shows its action")
     console.table("fitted videos; IoU with the boxes of hand, moved object and anchor", columns, rows)
     for video, report in fits.reports.items():
         if report.broken_rules:
             console.say(f"{video} does not show {report.action}: {', '.join(report.broken_rules)}")
+        elif not report.shown_by_evidence:
+            gap = report.measures.get("evidence_gap", 0.0)
+            console.say(f"{video}: the action's name decided; another scene explains it better (loss {gap:.2f} less)")
     for video, reason in fits.skipped.items():
         console.say(f"skipped {video}: {reason}")
+
+
+def _shown(report: Any) -> str:
+    if report.broken_rules:
+        return "NO"
+    return "yes" if report.shown_by_evidence else "by its name"

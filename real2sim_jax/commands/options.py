@@ -77,9 +77,11 @@ class SourceOptions:
 def videos_to_segment(videos: Sequence[Path], segment: SegmentConfig, prompt: Sequence[str]) -> Any:
     """Return the segment stage's input."""
     from real2sim_jax.perception.prompts import read_hints
+    from real2sim_jax.perception.segmentation import chosen_segmenter
     from real2sim_jax.stages.segment import Videos
 
-    return Videos(videos, segment.chosen, read_hints(prompt), segment.checkpoint)
+    name = chosen_segmenter(segment.segmenter, segment.checkpoint)
+    return Videos(videos, name, read_hints(prompt), segment.checkpoint)
 
 
 def ids(videos: str | None) -> list[str] | None:

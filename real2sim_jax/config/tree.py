@@ -26,15 +26,11 @@ class SegmentConfig(Checked):
     """How masks are found in video files."""
 
     segmenter: SegmenterName | None = None
-    """How masks are found in video files: auto, boxes (follow what --prompt draws boxes around, without any network)
-    or sam (Segment Anything, with --checkpoint); sam where there is a checkpoint, auto otherwise."""
+    """How masks are found in video files: sam (Segment Anything: MobileSAM, or the model of --checkpoint), auto
+    (colours, motion and saliency), or boxes (follow what --prompt draws boxes around, without any network); sam where
+    it is installed or there is a checkpoint, auto otherwise."""
     checkpoint: Path | None = None
     """File of weights of Segment Anything (ViT-B, L or H), for the segmenter sam; needs the extra sam."""
-
-    @property
-    def chosen(self) -> str:
-        """The segmenter's name: the best that there is where none is named."""
-        return self.segmenter or ("sam" if self.checkpoint else "auto")
 
 
 @dataclass(frozen=True)

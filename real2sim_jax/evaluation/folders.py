@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from real2sim_jax.benchmarks.reconstruction import PUBLISHED_SUCCESSES, PUBLISHED_VIDEOS, failures_of, summary
 from real2sim_jax.core.actions import ACTIONS, Action, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import load, read_columns, read_csv, read_json
 from real2sim_jax.data.types import ANCHOR, MOVED, BoxTrack, CuboidTrack
-from real2sim_jax.evaluation.reconstruction import PUBLISHED_SUCCESSES, PUBLISHED_VIDEOS, failures_of, summary
 from real2sim_jax.fitting.quality import BODY_NAMES, measures
 from real2sim_jax.formats.published_states import read_states
 

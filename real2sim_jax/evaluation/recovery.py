@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from real2sim_jax.benchmarks.reconstruction import camera_aligned
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, wrap
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
-from real2sim_jax.evaluation.reconstruction import camera_aligned
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Recovery:
     """(3,) error of the moved object's centre along camera-aligned x, depth and height, in metres of the truth."""
     anchor_m: np.ndarray
     """(3,) the same of the anchor."""
+    moved_size: np.ndarray
+    """(3,) by what share of the truth the moved object's half extents are off."""
     hand_azimuth_deg: float
     camera_elevation_deg: float
 
@@ -37,6 +39,7 @@ def recovery(truth: CuboidTrack, fit: CuboidTrack, seen: np.ndarray) -> Recovery
     return Recovery(
         moved_m=_median(place[:, MOVED][seen[:, MOVED]]),
         anchor_m=_median(anchor),
+        moved_size=np.abs(scale * fit.half_extents[MOVED] / truth.half_extents[MOVED] - 1.0),
         hand_azimuth_deg=float(_median(turned[seen[:, HAND], None])[0]),
         camera_elevation_deg=float(np.degrees(tilt)),
     )

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from real2sim_jax.benchmarks.reconstruction import failures_of
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import read_json, write_json
 from real2sim_jax.data.types import BoxTrack, CuboidTrack
-from real2sim_jax.evaluation.reconstruction import failures_of
 from real2sim_jax.fitting.quality import BODY_NAMES, iou_over_time
 
 
@@ -24,7 +24,10 @@ class FitReport:
     flags: list[str]
     """Names of what cannot be, as in `quality.plausibility`."""
     measures: dict[str, float]
-    """Largest hovering and penetration (m), acceleration (m/s^2), final loss."""
+    """Largest hovering and penetration (m), acceleration (m/s^2), final loss, and by how much loss the picture alone
+    prefers a scene that does not show the action."""
+    shown_by_evidence: bool
+    """Whether the picture alone, without the action's name, gives a scene that shows the action."""
     iou: dict[str, float]
     """Mean agreement with the observed boxes by body."""
     iou_frames: dict[str, list[float | None]]
@@ -40,13 +43,15 @@ def make_fit_report(
     quality = {name: float(value) for name, value in track.quality.items()}
     frames = iou_over_time(track, observed)
     bodies = [BODY_NAMES[body] for body in range(frames.shape[1])]
-    names = ("hovering_m", "penetration_m", "acceleration_m_s2", "total")
+    names = ("hovering_m", "penetration_m", "acceleration_m_s2", "total", "evidence_gap")
     steps = np.zeros((0, 2)) if curve is None else np.asarray(curve, float)
+    broken = failures_of(track, action)
     return FitReport(
         action=action.name,
-        broken_rules=failures_of(track, action),
+        broken_rules=broken,
         flags=[name[5:] for name, value in quality.items() if name.startswith("flag_") and value > 0],
         measures={name: quality[name] for name in names if name in quality},
+        shown_by_evidence=bool(quality.get("shown_by_evidence", not broken)),
         iou={name[4:]: value for name, value in quality.items() if name.startswith("iou_")},
         iou_frames={
             body: [round(v, 3) if np.isfinite(v) else None for v in column.tolist()]

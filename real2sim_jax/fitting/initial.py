@@ -86,7 +86,6 @@ def initial_guess(observed: BoxTrack, rules: ContactConstraints, start: Hypothes
         hand_azimuth=still + azimuth,
         hand_elevation=still + jnp.where(start.from_above, STEEP_HAND_ELEVATION, TYPICAL_HAND_ELEVATION),
         hand_reach=jnp.asarray(0.6),
-        pan=jnp.zeros((len(seen), 2)),
     )
 
 

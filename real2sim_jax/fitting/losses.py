@@ -1,14 +1,15 @@
 """What a good scene is: named terms, each the mean over valid frames of squared errors in units of their scale.
 
-A term of 1 means "off by as much as is usual". `Weights` sums them; its fields are the names of the terms.
+A term of 1 means "off by as much as is usual"; the loss is their sum.
 """
 
-from dataclasses import asdict
+from dataclasses import fields
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from real2sim_jax.config.fitting import Scales, Weights
+from real2sim_jax.config.fitting import Scales
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, Array, BoxTrack, CuboidTrack
 from real2sim_jax.fitting.initial import cut_sides
@@ -17,6 +18,22 @@ from real2sim_jax.geometry.cameras import rotation_camera_world
 from real2sim_jax.geometry.cuboids import body_centres, penetration, vertical_half_extent
 from real2sim_jax.rendering.boxes import soft_boxes
 from real2sim_jax.rendering.occlusion import trim_hidden
+
+
+def _parts(scales: Scales) -> tuple[tuple[Any, ...], None]:
+    return tuple(getattr(scales, one.name) for one in fields(Scales)), None
+
+
+def _of_parts(_: None, parts: tuple[Any, ...]) -> Scales:
+    """Without the checks: in a program its numbers are traced."""
+    scales = object.__new__(Scales)
+    for one, value in zip(fields(Scales), parts, strict=True):
+        object.__setattr__(scales, one.name, value)
+    return scales
+
+
+# Arguments of the program, not constants in it: other scales need no other program.
+jax.tree_util.register_pytree_node(Scales, _parts, _of_parts)
 
 
 def loss_terms(
@@ -35,25 +52,18 @@ def loss_terms(
         "penetration": rules.present[ANCHOR] * _mean((penetration_depth(track) / s.contact_m) ** 2, valid),
         "support": _mean(_off_anchor(track, s), supported) * supported.any(),
         "hand_above_table": _mean((_sunk(track) / s.contact_m) ** 2, valid),
-        "hand_posture": _mean(_deviation(p.hand_elevation, s.hand_elevation_rad), valid),
         "moved_posture": _mean(jnp.sum((_turns(p, rules) / s.turn_rad) ** 2, axis=-1), valid),
         "carried": _mean(_deviation(p.moved_lift * p.distance, s.carried_m), rules.airborne & valid),
         "sizes": _object_sizes(track, rules, s),
-        "pan": rules.present[ANCHOR] * _pan(p, valid, track.dt, s),
         "depth": _object_depth(track, rules, s),
-        "hand_size": _hand_size(track, s),
-        "on_anchor": on_anchor * 1.0,
-        "camera": _deviation(p.elevation, s.camera_elevation_rad) + _deviation(jnp.log(p.distance), s.log_distance),
+        "hand_size": _deviation(jnp.log(track.half_extents[HAND, 0]), s.log_hand_radius),
+        "camera": _deviation(p.elevation, s.camera_elevation_rad),
     }
 
 
-def weighted_sum(terms: dict[str, Array], weights: Weights) -> Array:
-    """Return the total loss (); the term `masks` may be absent. ValueError names a term or weight without the other."""
-    known = asdict(weights)
-    alone = (terms.keys() ^ known.keys()) - ({"masks"} - terms.keys())
-    if alone:
-        raise ValueError(f"expected a weight for each term of the loss and a term for each weight, got {sorted(alone)}")
-    return sum((weight * terms[name] for name, weight in known.items() if name in terms), jnp.zeros(()))
+def total(terms: dict[str, Array]) -> Array:
+    """Return the sum of the terms, ()."""
+    return sum(terms.values(), jnp.zeros(()))
 
 
 def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: ContactConstraints, s: Scales) -> Array:
@@ -66,8 +76,6 @@ def box_term(track: CuboidTrack, p: Parameters, observed: BoxTrack, rules: Conta
     shown = shown_position(track, p.hand_reach)
     boxes = soft_boxes(track.half_extents, shown, track.wxyz, track.camera, cut)
     boxes = without_hidden(boxes, track, rules.present)
-    shift = jnp.where(rules.present[ANCHOR], p.pan, 0.0) * observed.image_size[0]
-    boxes = boxes + jnp.concatenate([shift, shift], axis=-1)[:, None]
     outward = jnp.asarray([-1.0, -1.0, 1.0, 1.0])
     error = outward * (boxes - observed.boxes)
     error = jnp.where(cut, jnp.minimum(error, 0.0), error) / (s.side_fraction * observed.image_size[0])
@@ -112,16 +120,6 @@ def _acceleration(values: Array, valid: Array, dt: Array, scale: float) -> Array
     return _mean(jnp.sum(second * second, axis=-1), valid[2:])
 
 
-def _pan(p: Parameters, valid: Array, dt: Array, s: Scales) -> Array:
-    offset = _mean(jnp.sum((p.pan / s.pan[0]) ** 2, axis=-1), valid)
-    return offset + _velocity(p.pan, valid, dt, s.pan[1])
-
-
-def _velocity(values: Array, valid: Array, dt: Array, scale: float) -> Array:
-    first = (values[1:] - values[:-1]) / (dt * scale)
-    return _mean(jnp.sum(first * first, axis=-1), valid[1:])
-
-
 def _spread(values: Array, valid: Array, scale: float) -> Array:
     """Variance of values (T, n) over the valid frames, in units of `scale`."""
     mean = jnp.sum(jnp.where(valid[:, None], values, 0.0), axis=0) / jnp.maximum(valid.sum(), 1)
@@ -139,8 +137,9 @@ def _turns(p: Parameters, rules: ContactConstraints) -> Array:
 
 def _off_anchor(track: CuboidTrack, s: Scales) -> Array:
     apart = rotate(conjugate(track.wxyz[:, ANCHOR]), track.position[:, MOVED] - track.position[:, ANCHOR])
-    beyond = jnp.maximum(jnp.abs(apart[:, :2]) - s.supporting_fraction * track.half_extents[ANCHOR, :2], 0.0)
-    return jnp.sum((beyond / s.contact_m) ** 2, axis=-1)
+    # Beyond each edge by one unit: a penalty alone stops just short of it, and what stands on an edge falls.
+    beyond = jnp.maximum((jnp.abs(apart[:, :2]) - track.half_extents[ANCHOR, :2]) / s.contact_m + 1.0, 0.0)
+    return jnp.sum(beyond**2, axis=-1)
 
 
 def _sunk(track: CuboidTrack) -> Array:
@@ -158,8 +157,3 @@ def _object_sizes(track: CuboidTrack, rules: ContactConstraints, s: Scales) -> A
 def _object_depth(track: CuboidTrack, rules: ContactConstraints, s: Scales) -> Array:
     ratio = jnp.log(track.half_extents[MOVED:, 1] / track.half_extents[MOVED:, 0])
     return jnp.sum((ratio / s.log_depth_over_width) ** 2 * rules.present[MOVED:])
-
-
-def _hand_size(track: CuboidTrack, s: Scales) -> Array:
-    radius, half_length = jnp.log(track.half_extents[HAND, 0]), jnp.log(track.half_extents[HAND, 2])
-    return _deviation(radius, s.log_hand_radius) + _deviation(half_length, s.log_hand_half_length)

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.config.fitting import Scales, Weights
+from real2sim_jax.config.fitting import Scales
 from real2sim_jax.data.types import Array, MaskTrack
-from real2sim_jax.fitting.losses import loss_terms, weighted_sum
+from real2sim_jax.fitting.goal import goal_term
+from real2sim_jax.fitting.losses import loss_terms, total
 from real2sim_jax.fitting.minimise import Problem, Schedule, descend
 from real2sim_jax.fitting.parameters import Parameters, decode, from_free, shown_position
 from real2sim_jax.perception.boxes import MIN_AREA
@@ -21,7 +22,6 @@ def refine_on_masks(
     problems: Sequence[Problem],
     masks: Sequence[Array],
     schedule: Schedule,
-    weights: Weights,
     scales: Scales,
     progress: Callable[[float], None] = lambda done: None,
 ) -> list[Problem]:
@@ -32,7 +32,7 @@ def refine_on_masks(
     done: list[Problem] = []
     for problem, observed in zip(problems, masks, strict=True):
         packed = np.round(255.0 * np.asarray(observed)).astype(np.uint8)
-        refined = _refine(problem, packed, schedule, weights, scales)
+        refined = _refine(problem, packed, schedule, scales)
         done.append(jax.tree.map(np.asarray, refined))
         progress(len(done) / len(problems))
     return done
@@ -59,7 +59,7 @@ def mask_term(rendered: Array, observed: Array, seen: Array) -> Array:
     return jnp.sum(jnp.where(seen, jnp.minimum(error, 4.0), 0.0)) / jnp.maximum(jnp.sum(seen), 1)
 
 
-def _mask_loss(free: Parameters, problem: Problem, observed: Array, weights: Weights, scales: Scales) -> Array:
+def _mask_loss(free: Parameters, problem: Problem, observed: Array, scales: Scales) -> Array:
     track = decode(free, problem.observed, problem.rules, problem.on_anchor)
     values = from_free(free, len(problem.observed.valid))
     terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
@@ -69,11 +69,11 @@ def _mask_loss(free: Parameters, problem: Problem, observed: Array, weights: Wei
     absent = jnp.where(problem.rules.present[:, None], 0.0, jnp.asarray([0.0, 0.0, -100.0]))
     rendered = soft_masks(track.half_extents, shown + absent, track.wxyz, track.camera, resolution)
     seen = problem.observed.seen & problem.observed.valid[:, None] & problem.rules.present
-    terms["masks"] = mask_term(rendered, observed / 255.0, seen)
-    return weighted_sum(terms, weights)
+    terms["masks"] = scales.mask_fraction**-2 * mask_term(rendered, observed / 255.0, seen)
+    return total(terms) + goal_term(track, problem.goal, problem.observed.valid, scales)
 
 
-@partial(jax.jit, static_argnums=(3, 4))
-def _refine(problem: Problem, observed: Array, schedule: Schedule, weights: Weights, scales: Scales) -> Problem:
-    evaluate = jax.value_and_grad(partial(_mask_loss, weights=weights, scales=scales))
+@jax.jit
+def _refine(problem: Problem, observed: Array, schedule: Schedule, scales: Scales) -> Problem:
+    evaluate = jax.value_and_grad(partial(_mask_loss, scales=scales))
     return descend(lambda free: evaluate(free, problem, observed), problem, schedule)

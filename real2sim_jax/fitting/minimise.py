@@ -12,10 +12,11 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from real2sim_jax.config.fitting import Scales, Weights
+from real2sim_jax.config.fitting import Scales
 from real2sim_jax.data.types import Array, BoxTrack, CuboidTrack, unstack
+from real2sim_jax.fitting.goal import Goal, goal_term, no_goal
 from real2sim_jax.fitting.initial import Hypothesis, initial_guess
-from real2sim_jax.fitting.losses import loss_terms, weighted_sum
+from real2sim_jax.fitting.losses import loss_terms, total
 from real2sim_jax.fitting.parameters import ContactConstraints, Parameters, decode, from_free, to_free
 from real2sim_jax.jax_settings import cores
 
@@ -24,18 +25,13 @@ class Settings(Protocol):
     """What the optimiser reads of a configuration."""
 
     @property
-    def weights(self) -> Weights:
-        """Weights of the terms."""
-        ...
-
-    @property
     def scales(self) -> Scales:
         """Units of the terms."""
         ...
 
     @property
     def batch(self) -> int:
-        """Problems optimised at once."""
+        """Problems optimised at once on a CPU."""
         ...
 
 
@@ -47,6 +43,8 @@ class Problem:
     rules: ContactConstraints
     on_anchor: Array
     """() bool: the released object stands on the anchor."""
+    goal: Goal
+    """What the action's name asks of the scene; nothing, where evidence alone decides."""
     free: Parameters
     loss: Array
     """() total loss at the last step; inf before the first."""
@@ -80,7 +78,7 @@ def problem_of(observed: BoxTrack, rules: ContactConstraints, start: Hypothesis)
     """Return the problem of one padded video and one start."""
     free = to_free(initial_guess(observed, rules, start))
     curve = jnp.full((MAX_ROUNDS, CURVE_POINTS), jnp.nan)
-    return Problem(observed, rules, jnp.asarray(start.on_anchor), free, jnp.full((), jnp.inf), curve)
+    return Problem(observed, rules, jnp.asarray(start.on_anchor), no_goal(), free, jnp.full((), jnp.inf), curve)
 
 
 def minimise_all(
@@ -93,29 +91,34 @@ def minimise_all(
     # To numpy and back: weakly typed scalars would compile the optimiser a second time.
     told = [jax.tree.map(np.asarray, problem) for problem in problems]
 
+    size = _batch(settings, len(told))
+
     def run(group: list[Problem]) -> list[Problem]:
-        filled = group + [group[-1]] * (_batch(settings) - len(group))
+        filled = group + [group[-1]] * (size - len(group))
         together = _placed(jax.tree.map(lambda *leaves: np.stack(leaves), *filled))
-        return unstack(_minimise(together, schedule, settings.weights, settings.scales))[: len(group)]
+        return unstack(_minimise(together, schedule, settings.scales))[: len(group)]
 
     done: list[Problem] = []
-    groups = [told[first : first + _batch(settings)] for first in range(0, len(told), _batch(settings))]
-    with ThreadPoolExecutor(_workers()) as pool:
+    groups = [told[first : first + size] for first in range(0, len(told), size)]
+    # On a CPU a batch of small arrays keeps a single core busy, so one runs on each.
+    with ThreadPoolExecutor(cores() if _one_cpu() else 1) as pool:
         for group in pool.map(run, groups):
             done += group
             progress(len(done) / len(told))
     return done
 
 
-def _workers() -> int:
-    """On a CPU a batch of small arrays keeps a single core busy, so one runs on each."""
-    alone = jax.default_backend() == "cpu" and jax.device_count() == 1
-    return cores() if alone else 1
+def _one_cpu() -> bool:
+    return jax.default_backend() == "cpu" and jax.device_count() == 1
 
 
-def _batch(settings: Settings) -> int:
-    """Problems per program: as configured, rounded up to share evenly among devices."""
-    return -(-settings.batch // jax.device_count()) * jax.device_count()
+def _batch(settings: Settings, count: int) -> int:
+    """Problems per program: as configured on a CPU; all at once elsewhere, shared evenly among the devices.
+
+    All at once is a power of two, so that few shapes are compiled.
+    """
+    wanted = settings.batch if _one_cpu() else max(settings.batch, 1 << (count - 1).bit_length())
+    return -(-wanted // jax.device_count()) * jax.device_count()
 
 
 def _placed(problems: Problem) -> Problem:
@@ -127,25 +130,25 @@ def _placed(problems: Problem) -> Problem:
 
 
 def scene_of(problem: Problem, settings: Settings) -> CuboidTrack:
-    """Return the scene of an optimised problem; `quality` holds its total and every unweighted term."""
-    return _scene(problem, settings.weights, settings.scales)
+    """Return the scene of an optimised problem; `quality` holds the loss and every term of it."""
+    return _scene(problem, settings.scales)
 
 
-def total_loss(free: Parameters, problem: Problem, weights: Weights, scales: Scales) -> Array:
-    """Return the weighted sum of all terms, ()."""
+def total_loss(free: Parameters, problem: Problem, scales: Scales) -> Array:
+    """Return the sum of all terms and the penalty for missing the goal, ()."""
     track = decode(free, problem.observed, problem.rules, problem.on_anchor)
     values = from_free(free, len(problem.observed.valid))
     terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
-    return weighted_sum(terms, weights)
+    return total(terms) + goal_term(track, problem.goal, problem.observed.valid, scales)
 
 
 Descent = tuple[Parameters, optax.OptState, Array, Array]
 """Free parameters, Adam's averages, loss and its course."""
 
 
-@partial(jax.jit, static_argnums=(2, 3))
-def _minimise(problems: Problem, schedule: Schedule, weights: Weights, scales: Scales) -> Problem:
-    evaluate = jax.vmap(jax.value_and_grad(partial(total_loss, weights=weights, scales=scales)))
+@jax.jit
+def _minimise(problems: Problem, schedule: Schedule, scales: Scales) -> Problem:
+    evaluate = jax.vmap(jax.value_and_grad(partial(total_loss, scales=scales)))
     return descend(lambda free: evaluate(free, problems), problems, schedule)
 
 
@@ -171,11 +174,11 @@ def descend(evaluate: Callable[[Parameters], tuple[Array, Parameters]], start: P
     return start.replace(free=free, loss=loss, curve=curve)  # type: ignore[attr-defined]
 
 
-@partial(jax.jit, static_argnums=(1, 2))
-def _scene(problem: Problem, weights: Weights, scales: Scales) -> CuboidTrack:
+@jax.jit
+def _scene(problem: Problem, scales: Scales) -> CuboidTrack:
     track = decode(problem.free, problem.observed, problem.rules, problem.on_anchor)
     values = from_free(problem.free, len(problem.observed.valid))
     terms = loss_terms(track, values, problem.observed, problem.rules, problem.on_anchor, scales)
-    quality = {"total": weighted_sum(terms, weights), **terms}
+    quality = {"total": total(terms), **terms}
     quality |= {"on_anchor": problem.on_anchor * 1.0, "hand_reach": values.hand_reach}
     return track.replace(quality=quality)  # type: ignore[attr-defined]

@@ -54,8 +54,6 @@ class Parameters:
     hand_reach: Array
     """() The share of the distance from the object's centre to its surface that hides the hand while it touches: 0 when
     fingers wrap around what they hold, 1 when they only push."""
-    pan: Array
-    """(T, 2) Shift of the image, in image widths, by which a camera in somebody's hand moves what stands still."""
 
 
 @struct.dataclass
@@ -123,7 +121,6 @@ BIJECTIONS = Parameters(
     hand_azimuth=unbounded(),  # type: ignore[arg-type]
     hand_elevation=between(-1.2, 1.45),  # type: ignore[arg-type]
     hand_reach=between(0.0, 1.2),  # type: ignore[arg-type]
-    pan=between(-0.3, 0.3),  # type: ignore[arg-type]
 )
 """Camera elevation 0..75 deg as in Petrik et al., CoRL 2020."""
 
@@ -136,7 +133,6 @@ OVER_TIME = (
     "hand_position",
     "hand_azimuth",
     "hand_elevation",
-    "pan",
 )
 """Quantities with a value per frame; their free form is the control points of a cubic spline over the frames."""
 FRAMES_PER_KNOT = 3

@@ -23,12 +23,12 @@ POOR_IOU = 0.5
 FRAMES_MULTIPLE = 24
 
 
-def describe(track: CuboidTrack, observed: BoxTrack) -> CuboidTrack:
-    """Return the track with `iou_BODY` (mean over the frames where it is seen) and `flag_NAME` (0 or 1) in quality.
+def describe(track: CuboidTrack, observed: BoxTrack, **more: float) -> CuboidTrack:
+    """Return the track with more in its quality: `iou_BODY` (mean over frames where it is seen), `flag_NAME` (0 or 1).
 
     Padding of frames and bodies is left out of account; padded tracks of one shape share one compilation.
     """
-    quality = {**track.quality, **agreement(track, observed), **plausibility(track, observed)}
+    quality = {**track.quality, **agreement(track, observed), **plausibility(track, observed), **more}
     plain = {name: np.float32(value) for name, value in quality.items()}
     return track.replace(quality=plain)  # type: ignore[attr-defined]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from real2sim_jax.benchmarks.reconstruction import failures_of
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import conjugate, matrix_from_wxyz, multiply, rotate, rotvec_from_wxyz
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
-from real2sim_jax.evaluation.reconstruction import failures_of
 from real2sim_jax.geometry.cuboids import vertical_half_extent
 from real2sim_jax.replay.plan import Node, Plan, ReplayConfig, make_plan
 from real2sim_jax.replay.scene import OBJECTS, PAD_RANGE_M, build_replay_model

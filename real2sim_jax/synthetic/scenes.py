@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.core.actions import RULE_NAMES, Action
+from real2sim_jax.core.actions import ACTIONS, RULE_NAMES, Action
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.predicates import Beside, Lifted, MovedBy, PoseWithin, TurnedBy, degrees, unit_vector
@@ -34,11 +34,61 @@ class Noise:
     """A body of which less than this share of its whole silhouette is seen has no box."""
 
 
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SceneRanges:
+    """What scenes are drawn from, each uniformly."""
+
+    elevation_deg: Interval = (25.0, 50.0)
+    """Of the camera."""
+    distance_m: Interval = (0.6, 1.1)
+    """Of the camera."""
+    half_extents_m: tuple[tuple[float, ...], tuple[float, ...]] = ((0.02,) * 3, (0.06, 0.06, 0.07))
+    """Smallest and largest half extents of objects."""
+    log_sizes: bool = False
+    """Draw the logarithms of sizes, so that small ones are as frequent as large ones."""
+    acting_frames: tuple[int, int] = (15, 30)
+    """How long the action takes, at 12 Hz."""
+    lifted_away_m: Interval = (-0.05, 0.05)
+    """How far what is lifted is carried away from the camera."""
+    lifted_m: Interval = (0.08, 0.2)
+    """How far it is lifted."""
+    shown_behind: float | None = None
+    """Share of the height that stays in view of what is put behind an anchor; as it comes when None."""
+
+
+HARD_KINDS: dict[str, tuple[tuple[str, ...], SceneRanges]] = {
+    "picked up towards the camera": (("pick_up",), SceneRanges(lifted_away_m=(-0.35, -0.15), lifted_m=(0.1, 0.35))),
+    "a fifth in view": (("put_behind",), SceneRanges(shown_behind=0.2)),
+    "2 to 40 cm": ((), SceneRanges(half_extents_m=((0.01,) * 3, (0.2,) * 3), log_sizes=True)),
+    "cameras from 10 to 60 deg": ((), SceneRanges(elevation_deg=(10.0, 60.0))),
+    "slow hands": ((), SceneRanges(acting_frames=(48, 97))),
+}
+"""Scenes that are harder to estimate, by kind: the actions that they are made of (none: all nine), and their ranges."""
+
+
+def hard_tracks(
+    kind: str, count: int, seed: int, noise: Noise | None = None
+) -> list[tuple[Action, BoxTrack, CuboidTrack]]:
+    """Return action, observed boxes and truth of `count` scenes of one of HARD_KINDS, of its actions by turns."""
+    names, ranges = HARD_KINDS[kind]
+    actions = [ACTIONS[name] for name in names or ACTIONS]
+    shares = {action.name: -(-(count - i) // len(actions)) for i, action in enumerate(actions)}
+    drawn = [
+        (action, boxes, truth)
+        for action in actions
+        for boxes, truth in synthetic_tracks(action, shares[action.name], seed, noise, ranges)
+    ]
+    return drawn[:count]
+
+
 def synthetic_tracks(
-    action: Action, count: int, seed: int, noise: Noise | None = None
+    action: Action, count: int, seed: int, noise: Noise | None = None, ranges: SceneRanges | None = None
 ) -> list[tuple[BoxTrack, CuboidTrack]]:
     """Return observed boxes and the truth of `count` scenes; the same seed gives the same scenes."""
-    scenes = synthetic_scenes(action, count, seed)
+    scenes = synthetic_scenes(action, count, seed, ranges)
     keys = np.random.SeedSequence([seed, action.seed, 1]).spawn(count)
     return [
         (observe_boxes(truth, np.random.default_rng(key), noise or Noise()), truth)
@@ -46,7 +96,7 @@ def synthetic_tracks(
     ]
 
 
-def synthetic_scenes(action: Action, count: int, seed: int) -> list[CuboidTrack]:
+def synthetic_scenes(action: Action, count: int, seed: int, ranges: SceneRanges | None = None) -> list[CuboidTrack]:
     """Return the truth of `count` scenes: cameras, sizes, places, speeds and entries of the hand all differ.
 
     UserError for an action whose course its record does not tell.
@@ -56,7 +106,7 @@ def synthetic_scenes(action: Action, count: int, seed: int) -> list[CuboidTrack]
             name = RULE_NAMES[type(one)]
             raise UserError(f"{action.name}: {name} tells no course to make up; give --tracks or --video")
     keys = np.random.SeedSequence([seed, action.seed, 0]).spawn(count)
-    return [_scene(action, np.random.default_rng(key)) for key in keys]
+    return [_scene(action, np.random.default_rng(key), ranges or SceneRanges()) for key in keys]
 
 
 def observe_boxes(truth: CuboidTrack, generator: np.random.Generator, noise: Noise) -> BoxTrack:
@@ -110,13 +160,16 @@ def _visible_boxes(truth: CuboidTrack, visible_fraction: float) -> tuple[np.ndar
     return boxes, seen
 
 
-def _scene(action: Action, random: np.random.Generator) -> CuboidTrack:
+def _scene(action: Action, random: np.random.Generator, ranges: SceneRanges) -> CuboidTrack:
     """Make up one scene: first in the camera-aligned frame, then turned by the camera's azimuth."""
     camera_azimuth = np.deg2rad(random.uniform(-30, 30))
-    elevation, distance = np.deg2rad(random.uniform(25, 50)), random.uniform(0.6, 1.1)
-    half = np.stack([np.array(HAND_HALF_EXTENTS_M), *(_object_size(random) for _ in range(action.bodies - 1))])
+    elevation, distance = np.deg2rad(random.uniform(*ranges.elevation_deg)), random.uniform(*ranges.distance_m)
+    half = np.stack([np.array(HAND_HALF_EXTENTS_M), *(_object_size(random, ranges) for _ in range(action.bodies - 1))])
     azimuth, tilt = _hand_angles(action, random)
-    path = _path(action, half, azimuth, random)
+    path = _path(action, half, azimuth, random, ranges)
+    if action.has_anchor and ranges.shown_behind is not None:
+        eye = distance * np.array([-np.cos(elevation), np.sin(elevation)])
+        _hide(half, path, eye, ranges.shown_behind)
     frames = len(path.moved)
     hand_wxyz = wxyz_from_azimuth_elevation(azimuth + path.turned, np.full(frames, tilt))
     back = -rotate(hand_wxyz, np.tile([0.0, 0.0, 1.0], (frames, 1)))
@@ -154,15 +207,15 @@ class _Path:
     acting: np.ndarray
 
 
-def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator) -> _Path:
-    before, during = int(random.integers(6, 14)), int(random.integers(15, 30))
+def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator, ranges: SceneRanges) -> _Path:
+    before, during = int(random.integers(6, 14)), int(random.integers(*ranges.acting_frames))
     # What is put somewhere is in the hand when it comes into view.
     before = 0 if action.has_anchor else before
     after = 0 if action.ends_holding else int(random.integers(7, 14))
     frames = np.arange(before + during + after)
     acting = (frames >= before) & (frames < before + during)
     share = _smooth(np.clip((frames - before) / (during - 1), 0.0, 1.0))
-    start, end, anchor, arc = _course(action, half, azimuth, random)
+    start, end, anchor, arc = _course(action, half, azimuth, random, ranges)
     moved = start + share[:, None] * (end - start)
     moved[:, 2] += arc * np.sin(np.pi * share)
     turned = share * np.deg2rad(sum(one.angle_deg for one in action.success if isinstance(one, TurnedBy)))
@@ -174,13 +227,13 @@ def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Ge
 
 
 def _course(
-    action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator
+    action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator, ranges: SceneRanges
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return where the moved object's centre starts and ends, the anchor's centre, and the height of the arc, m."""
     place = np.array([random.uniform(-0.05, 0.05), random.uniform(-0.06, 0.06), 0.0])
     standing = np.array([0.0, 0.0, half[MOVED, 2]])
     if not action.has_anchor:
-        motion, rise = _motion(action, random)
+        motion, rise = _motion(action, random, ranges)
         return place - 0.5 * motion + standing, place + 0.5 * motion + standing + rise, place, 0.0
     anchor = place + np.array([0.0, 0.0, half[-1, 2]])
     if action.goes_onto:
@@ -196,7 +249,7 @@ def _course(
     return start, end, anchor, random.uniform(0.03, 0.1)
 
 
-def _motion(action: Action, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _motion(action: Action, random: np.random.Generator, ranges: SceneRanges) -> tuple[np.ndarray, np.ndarray]:
     """Return how the moved object travels along the table (3,) m, and how it is lifted; more than what is asked for."""
     motion, rise = np.zeros(3), np.zeros(3)
     for one in action.success:
@@ -205,13 +258,30 @@ def _motion(action: Action, random: np.random.Generator) -> tuple[np.ndarray, np
             aside = np.array([-ahead[1], ahead[0]])
             motion[:2] += (along + max(0.0, one.at_least_m - 0.05)) * ahead + across * aside
         elif isinstance(one, Lifted):
-            rise += [random.uniform(-0.05, 0.05), random.uniform(-0.05, 0.05), random.uniform(0.08, 0.2)]
+            rise += [random.uniform(*limits) for limits in ((-0.05, 0.05), ranges.lifted_away_m, ranges.lifted_m)]
             rise[2] += max(0.0, one.at_least_m - 0.01)
     return motion, rise
 
 
-def _object_size(random: np.random.Generator) -> np.ndarray:
-    return random.uniform([0.02, 0.02, 0.02], [0.06, 0.06, 0.07])
+def _object_size(random: np.random.Generator, ranges: SceneRanges) -> np.ndarray:
+    if ranges.log_sizes:
+        return np.exp(random.uniform(*np.log(ranges.half_extents_m)))
+    return random.uniform(*ranges.half_extents_m)
+
+
+def _hide(half: np.ndarray, path: _Path, eye: np.ndarray, shown: float) -> None:
+    """Make the anchor as wide and high as hides all but a share of what ends behind it, seen over its far edge.
+
+    eye: y and z of the camera, (2,) m.
+    """
+    end, reach = path.moved[-1], half[MOVED]
+    half[-1, 0] = max(half[-1, 0], abs(end[0] - path.anchor[0]) + reach[0])
+    bottom = np.array([end[1] - reach[1], 0.0]) - eye
+    top = np.array([end[1] + reach[1], 2.0 * reach[2]]) - eye
+    low, high = np.arctan2(bottom[1], bottom[0]), np.arctan2(top[1], top[0])
+    sight = np.tan(low + (1.0 - shown) * (high - low))
+    half[-1, 2] = 0.5 * (eye[1] + sight * (path.anchor[1] + half[-1, 1] - eye[0]))
+    path.anchor[2] = half[-1, 2]
 
 
 def _hand_angles(action: Action, random: np.random.Generator) -> tuple[float, float]:

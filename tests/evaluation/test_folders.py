@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from real2sim_jax.benchmarks.reconstruction import PUBLISHED_SUCCESSES
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import save, write_json
 from real2sim_jax.data.types import MOVED
 from real2sim_jax.evaluation.folders import evaluate_states
-from real2sim_jax.evaluation.reconstruction import PUBLISHED_SUCCESSES
 from real2sim_jax.fitting.quality import describe
 from real2sim_jax.formats.published_states import write_states
 from real2sim_jax.synthetic.scenes import synthetic_tracks

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from real2sim_jax.benchmarks.reconstruction import failures_of
 from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.types import HAND, MOVED
-from real2sim_jax.evaluation.reconstruction import failures_of
 from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.fitting.quality import box_iou
 from real2sim_jax.synthetic.scenes import synthetic_tracks

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from real2sim_jax.perception.sam import load_cutter
+from real2sim_jax.perception.sam import load_sam
 from real2sim_jax.robot.franka.kinematics import HOME_RAD
 from real2sim_jax.simulated_robots.looks import ArmLooks
 from tests.fuzz import mutate_bytes, odd
@@ -56,11 +56,11 @@ def damage_weights(folder: Path, rng: random.Random, seed: int) -> None:
 
 
 def read_weights(folder: Path) -> Any:
-    return load_cutter(folder / WEIGHTS)
+    return load_sam(folder / WEIGHTS)
 
 
-def wrong_weights(cutter: Any) -> list[str]:
-    return [] if callable(getattr(cutter, "cut", cutter)) or cutter is not None else ["nothing"]
+def wrong_weights(model: Any) -> list[str]:
+    return [] if callable(model.cut) else ["nothing"]
 
 
 def write_model(folder: Path) -> None:

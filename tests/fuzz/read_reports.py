@@ -54,7 +54,7 @@ def wrong_report(found: Any) -> list[str]:
 
 
 def write_quality(folder: Path) -> None:
-    write_json(folder / QUALITY, FitReport("pick_up", [], [], {}, {}, {}, [(0.0, 1.0), (10.0, 0.5)]))
+    write_json(folder / QUALITY, FitReport("pick_up", [], [], {}, True, {}, {}, [(0.0, 1.0), (10.0, 0.5)]))
 
 
 def read_quality(folder: Path) -> np.ndarray:
@@ -88,7 +88,7 @@ def write_results(folder: Path) -> None:
     save(video / "track.npz", track, config={}, parents={"boxes": "ab"})
     save(video / "boxes.npz", boxes)
     write_states(video / "states.csv", track)
-    write_json(video / QUALITY, FitReport("put_onto", [], [], {}, {}, {}, []))
+    write_json(video / QUALITY, FitReport("put_onto", [], [], {}, True, {}, {}, []))
     save(folder / "pick_up" / "demos.npz", artefact("demonstrations"), parents={"101": "ab", "102": "cd"})
     (folder / "pick_up" / "seed1").mkdir()
     write_policy(folder / "pick_up" / "seed1")

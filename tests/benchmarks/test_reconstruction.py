@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from real2sim_jax.benchmarks.reconstruction import failures_of, summary
 from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.predicates import TurnedBy
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
-from real2sim_jax.evaluation.reconstruction import failures_of, summary
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 

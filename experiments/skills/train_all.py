@@ -2,9 +2,9 @@
 
     python experiments/skills/train_all.py [--tracks FOLDER] [--specs FOLDER] [--steps N] [--runs FOLDER] [--out FOLDER]
 
-Trains one seed of each action, three of pick_up, push_left_to_right and put_onto. --specs holds the published start
-states easy.csv and hard.csv; without it as many are drawn from the same ranges. A policy that has been benchmarked
-already is not trained again: delete its folder below --out to repeat it.
+Trains one seed of each action, three of pick_up, push_left_to_right, put_onto and put_behind. --specs holds the
+published start states easy.csv and hard.csv; without it as many are drawn from the same ranges. A policy that has been
+benchmarked already is not trained again: delete its folder below --out to repeat it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
 
-SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3}
+SEEDS = {"pick_up": 3, "push_left_to_right": 3, "put_onto": 3, "put_behind": 3}
 REAL2SIM = Path(sys.executable).with_name("real2sim")
 RESULTS = Path("docs/results.md")
 HEADER = ("action", "seed", "easy", "hard", "easy, reference alone", "hard, reference alone", "steps", "training")

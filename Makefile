@@ -55,6 +55,7 @@ INSTALLED := $(VENV)/.installed$(addprefix -,$(subst $(comma),-,$(EXTRAS)))
 DEV_INSTALLED := $(VENV)/.installed-dev
 DOCS_INSTALLED := $(VENV)/.installed-docs
 VIEW_INSTALLED := $(VENV)/.installed-view
+WEIGHTS := $(VENV)/.weights
 
 # Real videos to measure state estimation on, where there are any.
 REAL_TRACKS ?= $(or $(TRACKS),$(wildcard ../shared/data/real_tracks))
@@ -80,7 +81,7 @@ STUDY = --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) $(call option,--spec
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install train segment annotate fit masks failures benchmark run states skills arm calibration back-ends sweep studies-quick ablations speed profile wheel notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
+.PHONY: help install train weights segment annotate fit masks failures benchmark run states cross-validate confusion skills arm calibration back-ends sweep studies-quick ablations speed profile wheel notebooks replay view setup-franka info docs docs-serve test test-quick test-slow fuzz lint format check clean clean-all
 
 help: ## list targets and variables
 	@echo "make TARGET [VARIABLE=VALUE ...]"
@@ -112,17 +113,20 @@ help: ## list targets and variables
 install: $(INSTALLED) ## make the virtual environment and install the package
 	@:
 
-train: $(INSTALLED) ## learn ACTION's policy from VIDEO or TRACKS
+train: $(INSTALLED) $(if $(value VIDEO),$(WEIGHTS)) ## learn ACTION's policy from VIDEO or TRACKS
 	@$(CLIPS) $(BIN)/real2sim train $(WHICH) $(TRAINING) "$$@"
 
-segment: $(INSTALLED) ## find hand and objects in VIDEO; overlays below RUNS/masks
+weights: $(INSTALLED) $(WEIGHTS) ## get the model that cuts hands and things out of VIDEO (37 MB)
+	@:
+
+segment: $(INSTALLED) $(WEIGHTS) ## find hand and objects in VIDEO; overlays below RUNS/masks
 	@$(call each,,VIDEO) $(call each,--prompt=,PROMPT) \
 	  $(BIN)/real2sim segment --out="$$RUNS/masks" $(call option,--checkpoint,CHECKPOINT) "$$@"
 
-annotate: $(INSTALLED) ## draw boxes and times of contact for one VIDEO, in a browser
+annotate: $(INSTALLED) $(WEIGHTS) ## draw boxes and times of contact for one VIDEO, in a browser
 	@$(BIN)/real2sim annotate $${VIDEO:+"$$VIDEO"} $(call option,--checkpoint,CHECKPOINT)
 
-fit: $(INSTALLED) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
+fit: $(INSTALLED) $(if $(value VIDEO),$(WEIGHTS)) ## fit cuboids to VIDEO, to TRACKS or to synthetic demonstrations
 	@$(CLIPS) $(BIN)/real2sim fit --action="$$ACTION" --runs="$$RUNS" $(call option,--checkpoint,CHECKPOINT) \
 	  $(call option,--tracks,TRACKS) "$$@"
 
@@ -135,6 +139,12 @@ run: $(INSTALLED) ## run ACTION's policy on the simulated arm, as on a robot
 states: $(INSTALLED) ## how good state estimation is: real videos of TRACKS, and synthetic truth
 	@$(call each,--only=,ONLY) $(BIN)/python experiments/states/evaluate.py --scenes="$$SCENES" --out="$$RUNS/states" \
 	  $(call option,--tracks,REAL_TRACKS) "$$@"
+
+cross-validate: $(INSTALLED) ## how much the fit depends on its numbers, and how it does out of fold, on TRACKS
+	@$(BIN)/python experiments/states/cross_validate.py --out="$$RUNS/cross_validation" $(call option,--tracks,REAL_TRACKS)
+
+confusion: $(INSTALLED) ## the real videos of TRACKS fitted under every action's name
+	@$(BIN)/python experiments/states/confusion.py --out="$$RUNS/confusion.json" $(call option,--tracks,REAL_TRACKS)
 
 masks: $(INSTALLED) ## how good masks of the real videos of VIDEOS are, time and memory
 	@$(BIN)/python experiments/perception/evaluate.py --out="$$RUNS/masks_evaluation" $(call option,--videos,VIDEOS)
@@ -244,6 +254,10 @@ $(INSTALLED): requirements.txt requirements-perception.txt pyproject.toml | $(BI
 	@$(PIP) --no-deps -r requirements-perception.txt || echo "without the networks for raw videos: see requirements-perception.txt" >&2
 	@$(PIP) $(if $(EXTRAS),-e ".[$(EXTRAS)]",--no-deps -e .)
 	@touch $@
+
+# Where they cannot be had, masks come from colours and motion, and the next call tries again.
+$(WEIGHTS): pyproject.toml $(INSTALLED)
+	@{ $(PIP) "onnxruntime>=1.20" && $(BIN)/real2sim weights && touch $@; } || echo "without Segment Anything" >&2
 
 $(DEV_INSTALLED): requirements-dev.txt $(INSTALLED)
 	@$(PIP) -r requirements-dev.txt

@@ -26,6 +26,7 @@ from real2sim_jax.commands.sweep import Sweep
 from real2sim_jax.commands.train import Train
 from real2sim_jax.commands.tune import TuneEnv
 from real2sim_jax.commands.view import View
+from real2sim_jax.commands.weights import Weights
 from real2sim_jax.config.tree import based_on
 from real2sim_jax.core.errors import InputError, UserError, refusal
 from real2sim_jax.jax_settings import prepare
@@ -35,6 +36,7 @@ from real2sim_jax.jax_settings import prepare
 Command = (
     Annotated[Segment, tyro.conf.subcommand("segment")]
     | Annotated[Annotate, tyro.conf.subcommand("annotate")]
+    | Annotated[Weights, tyro.conf.subcommand("weights")]
     | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[EvaluateStates, tyro.conf.subcommand("evaluate-states")]
     | Annotated[Train, tyro.conf.subcommand("train")]

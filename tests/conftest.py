@@ -14,6 +14,9 @@ if SCHEDULER not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SCHEDULER}".strip()
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+# What is installed for the user must not change what tests find: those that need the model say so.
+USERS_WEIGHTS = os.environ.get("REAL2SIM_WEIGHTS")
+os.environ["REAL2SIM_WEIGHTS"] = "no-weights"
 
 from hypothesis import settings  # noqa: E402
 

@@ -41,7 +41,7 @@ def make(tmp_path):
         program = venv / "bin" / name
         program.write_text(PROGRAM.format(python=sys.executable, calls=str(calls)))
         program.chmod(0o755)
-    for name in (".installed", ".installed-view", ".installed-ray"):
+    for name in (".installed", ".installed-view", ".installed-ray", ".weights"):
         (venv / name).touch()
     folder = tmp_path / "empty"
     folder.mkdir()

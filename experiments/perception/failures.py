@@ -73,8 +73,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def pushed(hidden_arm: bool = False, drift: np.ndarray | None = None) -> Scene:
-    return scenes.push(frames=FRAMES, pace=PACE, arm=not hidden_arm, drift=drift)
+def pushed(hidden_arm: bool = False) -> Scene:
+    return scenes.push(frames=FRAMES, pace=PACE, arm=not hidden_arm)
 
 
 def transparent() -> Scene:
@@ -114,10 +114,6 @@ def dark_and_blurred() -> Scene:
     return Scene(np.clip(0.3 * frames + noise, 0, 255).astype(np.uint8), scene.labels)
 
 
-def moving_camera() -> Scene:
-    return pushed(drift=np.stack([-4.0 * np.arange(FRAMES), 0.0 * np.arange(FRAMES)], axis=1))
-
-
 def path() -> tuple[np.ndarray, np.ndarray]:
     """Where the pushed box is (T, 2), and how far the hand has withdrawn (T,): the motion of `scenes.push`."""
     t = np.arange(FRAMES) / PACE
@@ -134,7 +130,6 @@ TRIALS = {
     "transparent": TrainingBenchmark(transparent, "with a box drawn around it", prompts=(BOX,)),
     "fingers only": TrainingBenchmark(fingers_only, "with the hand and its arm in view", better=pushed),
     "dark hand": TrainingBenchmark(dark_and_blurred, "in light, unlike the wall", better=pushed),
-    "moving camera": TrainingBenchmark(moving_camera, "with a camera that stands still", better=pushed),
 }
 
 

@@ -31,7 +31,7 @@ class Annotate(SegmentOptions):
         """Run the command."""
         from real2sim_jax.annotation.server import make_server
         from real2sim_jax.annotation.session import Session
-        from real2sim_jax.perception.segmentation import segmenter_named
+        from real2sim_jax.perception.segmentation import chosen_segmenter, segmenter_named
         from real2sim_jax.perception.video import check_is_file
         from real2sim_jax.stages.console import Console
 
@@ -42,7 +42,11 @@ class Annotate(SegmentOptions):
         # What is drawn for an hour must not be lost at its end.
         check_output(out)
         console = Console()
-        segmenter = segmenter_named(self.segment.chosen, self.segment.checkpoint)
+        segmenter = segmenter_named(
+            chosen_segmenter(self.segment.segmenter, self.segment.checkpoint),
+            self.segment.checkpoint,
+            self.video.with_suffix(".embeddings"),
+        )
         with console.status("reading"):
             session = Session(self.video, out, segmenter)
         with make_server(session, self.port) as server:

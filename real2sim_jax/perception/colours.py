@@ -59,6 +59,10 @@ class ColourModel:
         table = np.broadcast_to(hue / hue.sum() / np.prod(STEPS) / BINS[0], BINS)
         return cls((0.9 * table + 0.1 * ANY_COLOUR).astype(np.float32))
 
+    def mixed(self, other: "ColourModel", share: float) -> "ColourModel":
+        """Return the model of which a share is another one."""
+        return ColourModel((1.0 - share) * self.table + share * other.table)
+
     def density(self, lab: np.ndarray) -> np.ndarray:
         """Return the density (H, W) of the colours of an image (H, W, 3) Lab."""
         return self.table[lab[..., 0] // STEPS[0], lab[..., 1] // STEPS[1], lab[..., 2] // STEPS[2]]
@@ -102,6 +106,11 @@ class BackgroundModel:
         """How much brighter or warmer all of the image is than the plate: cameras adapt when a hand comes in."""
         apart = (image - self._lab)[::4, ::4][self.known[::4, ::4]]
         return np.clip(np.median(apart, axis=0), -25.0, 25.0) if len(apart) else np.zeros(3, np.float32)
+
+
+def likeness(a: ColourModel, b: ColourModel) -> float:
+    """Return the Bhattacharyya coefficient of two models: 1 for the same colours, 0 for none in common."""
+    return float(np.sqrt(a.table * b.table).sum() / np.sqrt(a.table.sum() * b.table.sum()))
 
 
 def _blurred(table: np.ndarray, axis: int, spread: float) -> np.ndarray:

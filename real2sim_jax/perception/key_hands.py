@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 
 from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL, SCENE
-from real2sim_jax.perception.cutting import Cutter, cut_box
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.scene import Clip
-from real2sim_jax.perception.things import ObjectLabels
+from real2sim_jax.perception.things import ObjectLabels, cut_out
 
 RIM_PX = 3
 """Things end this far from a hand: what stands out there is its rim and shadow."""
@@ -17,10 +16,10 @@ MIN_WIDTH_PX = 5
 """What is left of a thing beside a hand is at least so wide."""
 
 
-def hand_at(clip: Clip, t: int, prompts: Sequence[Prompt], cutter: Cutter | None) -> np.ndarray | None:
+def hand_at(clip: Clip, t: int, prompts: Sequence[Prompt]) -> np.ndarray | None:
     """Return the hand (H, W) bool that the user drew boxes around in a frame, None where there is no such box."""
     boxes = [prompt.box for prompt in prompts if prompt.role == "hand" and prompt.frame == t]
-    return np.any([cut_box(clip.frames[t], box, cutter, network=False) for box in boxes], axis=0) if boxes else None
+    return np.any([cut_out(clip.frames[t], box, use_network=False) for box in boxes], axis=0) if boxes else None
 
 
 def put_hand(things: ObjectLabels, hand: np.ndarray) -> None:

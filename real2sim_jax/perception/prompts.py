@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,16 @@ def check_hints(hints: UserHints, frames: int, size_px: tuple[int, int]) -> None
             check_box(prompt.box, size_px)
         except UserError as error:
             raise UserError(f"--prompt {prompt.role}: {error}") from error
+
+
+def placed(prompt: Prompt, drift: np.ndarray, scale: float) -> Prompt:
+    """Return the prompt in the pixels of the steadied frames; UserError where the video has no such frame."""
+    if prompt.frame >= len(drift):
+        raise UserError(f"--prompt {prompt.role}: frame {prompt.frame}, but the video has {len(drift)} at 12 Hz")
+    x1, y1, x2, y2 = (scale * value for value in prompt.box)
+    corners = np.array([[x1, y1, 1.0], [x2, y1, 1.0], [x1, y2, 1.0], [x2, y2, 1.0]]) @ drift[prompt.frame].T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    return replace(prompt, box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
 
 
 def _parsed(text: str) -> Prompt:

@@ -8,16 +8,10 @@ import numpy as np
 
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL
+from real2sim_jax.perception.masks import touching
+from real2sim_jax.perception.motion import MIN_MOTION, TOUCH_SHARE, distances_from, goes_along, motion_of, path_of
 
-MIN_MOTION = 0.03
-"""A thing that moves by less than this share of the image's diagonal rests."""
-TOUCH_SHARE = 0.02
-"""Hand and thing touch when they are closer than this share of the image's width."""
 MIN_ANCHOR_SHARE = 0.002
-MIN_FRAMES = 3
-"""What moves is away from its place in at least this many frames."""
-ALONGSIDE = 0.3
-"""Parts of one thing keep together: their motions differ by less than this share."""
 
 
 @dataclass(frozen=True)
@@ -88,49 +82,19 @@ def _check(labels: np.ndarray, free: Sequence[Candidate]) -> None:
 def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
     masks = labels == label
     home = masks[key]
-    width = labels.shape[2]
-    diagonal = float(np.hypot(*labels.shape[1:]))
-    wide = cv2.dilate(home.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    start = _centre(home)
-    distances, touched = np.zeros(len(labels)), np.zeros(len(labels), bool)
-    for t, mask in enumerate(masks):
-        if mask.sum() <= 0.1 * home.sum():
-            continue
-        # A thing that is half hidden has not moved: what shows of it is where it was.
-        off = (mask & ~wide).sum() / mask.sum()
-        distances[t] = off * np.linalg.norm(_centre(mask) - start) / diagonal
-        touched[t] = touching(mask, labels[t] == HAND_LABEL, TOUCH_SHARE * width)
+    distances, _ = distances_from(home, masks)
     away = distances > 0.5 * MIN_MOTION
-    contact = float(touched[away].mean()) if away.any() else 0.0
-    motion = float(np.sort(distances)[-min(MIN_FRAMES, len(distances))])
-    return Candidate(label, int(home.sum()), motion, contact)
-
-
-def touching(thing: np.ndarray, hand: np.ndarray, reach_px: float) -> bool:
-    """Whether two masks (H, W) bool come closer than `reach_px`."""
-    if not thing.any() or not hand.any():
-        return False
-    reach = 2 * max(1, round(reach_px)) + 1
-    return bool((cv2.dilate(hand.astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool) & thing).any())
+    reach = TOUCH_SHARE * labels.shape[2]
+    touched = [touching(masks[t], labels[t] == HAND_LABEL, reach) for t in np.flatnonzero(away)]
+    contact = float(np.mean(touched)) if touched else 0.0
+    return Candidate(label, int(home.sum()), motion_of(distances), contact)
 
 
 def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:
     """Other things that go where the first one goes."""
-    first, parts = free[0], []
-    paths = {candidate.label: _path(labels, candidate.label) for candidate in free}
-    for other in free[1:]:
-        both = np.isfinite(paths[first.label]).all(axis=1) & np.isfinite(paths[other.label]).all(axis=1)
-        if other.motion < MIN_MOTION or both.sum() < 3:
-            continue
-        apart = (paths[first.label] - paths[other.label])[both]
-        span = np.linalg.norm(np.ptp(paths[first.label][both], axis=0))
-        if np.linalg.norm(np.ptp(apart, axis=0)) < ALONGSIDE * span:
-            parts.append(other.label)
-    return parts
-
-
-def _path(labels: np.ndarray, label: int) -> np.ndarray:
-    return np.stack([_centre(found == label) for found in labels])
+    path = path_of(labels == free[0].label)
+    moving = [other.label for other in free[1:] if other.motion >= MIN_MOTION]
+    return [label for label in moving if goes_along(path, path_of(labels == label))]
 
 
 def _nearest(labels: np.ndarray, key: int, moved: Sequence[int], others: Sequence[Candidate]) -> list[int]:
@@ -142,9 +106,3 @@ def _nearest(labels: np.ndarray, key: int, moved: Sequence[int], others: Sequenc
     distance = cv2.distanceTransform((~np.isin(labels[seen[-1]], moved)).astype(np.uint8), cv2.DIST_L2, 3)
     gaps = {c.label: float(distance[labels[key] == c.label].min()) for c in still}
     return [min(gaps, key=lambda label: gaps[label])]
-
-
-def _centre(mask: np.ndarray) -> np.ndarray:
-    """(2,) px x y, NaN where the mask is empty."""
-    rows, columns = np.nonzero(mask)
-    return np.array([columns.mean(), rows.mean()]) if len(rows) else np.full(2, np.nan)

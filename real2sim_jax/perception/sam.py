@@ -1,10 +1,10 @@
-"""Masks from boxes and points by a Segment Anything model (Kirillov et al., ICCV 2023) whose checkpoint the user names.
+"""A Segment Anything model (Kirillov et al., ICCV 2023) whose checkpoint the user names.
 
 The one file that imports torch, and only when it is asked for. What the model looks like is read from the checkpoint's
 shapes, so that ViT-B, L and H and smaller ones load alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.data.artefacts import file_hash
+from real2sim_jax.perception.promptable import INSIDE, OUTSIDE, Cut
 from real2sim_jax.perception.torchvision_shim import torchvision_or_shim
 
 DECODER_HEADS = 8
@@ -22,37 +24,37 @@ NORM_EPS = 1e-6
 NEEDED = ("torch", "segment_anything")
 
 
-class SamCutter:
-    """Cuts things out of pictures with a loaded model; a picture is encoded once, however often it is asked about."""
+class TorchSam:
+    """A model of segment-anything behind the interface of `promptable`."""
 
-    def __init__(self, predictor: Any):
-        self._predictor = predictor
-        self._shown: np.ndarray | None = None
+    def __init__(self, predictor: Any, identity: str):
+        self._predictor, self.identity = predictor, identity
 
-    def __call__(
-        self, image: np.ndarray, box: np.ndarray, inside: np.ndarray | None = None, outside: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the mask (H, W) bool of what a box (4,) px of an image (H, W, 3) uint8 RGB is drawn around.
+    def embed(self, image: np.ndarray) -> np.ndarray:
+        """Return the embedding (C, h, w) float16 of an image (H, W, 3) uint8 RGB."""
+        self._predictor.set_image(image)
+        return self._predictor.features[0].cpu().numpy().astype(np.float16)
 
-        inside, outside (N, 2): points px on the thing, and on others.
-        """
-        if self._shown is None or not np.array_equal(self._shown, image):
-            self._predictor.set_image(image)
-            self._shown = image.copy()
-        inside, outside = _points(inside), _points(outside)
-        kinds = np.repeat([1, 0], [len(inside), len(outside)])
-        points = {"point_coords": np.concatenate([inside, outside]), "point_labels": kinds} if len(kinds) else {}
-        # Box and points leave no doubt, so that the one mask made for that case is asked for.
-        masks, _, _ = self._predictor.predict(box=np.asarray(box, float), multimask_output=False, **points)
-        return np.asarray(masks[0], bool)
+    def cut(self, embedding: np.ndarray, shape: tuple[int, int], points: np.ndarray, kinds: Sequence[float]) -> Cut:
+        """Return what points (N, 2) px with their kinds ask for; of a single point's three answers the best."""
+        import torch
 
-
-def _points(points: np.ndarray | None) -> np.ndarray:
-    return np.zeros((0, 2)) if points is None else np.asarray(points, float).reshape(-1, 2)
+        places, names = np.asarray(points, float).reshape(-1, 2), np.asarray(kinds)
+        model = self._predictor
+        model.features = torch.from_numpy(np.array(embedding[None], np.float32)).to(model.device)
+        model.original_size = shape
+        model.input_size = model.transform.get_preprocess_shape(*shape, model.transform.target_length)
+        model.is_image_set = True
+        dots = np.isin(names, (INSIDE, OUTSIDE))
+        asked = {"point_coords": places[dots], "point_labels": names[dots]} if dots.any() else {}
+        box = None if dots.all() else places[~dots].ravel()
+        masks, quality, _ = model.predict(box=box, multimask_output=len(names) == 1, **asked)
+        best = int(np.argmax(quality))
+        return Cut(np.asarray(masks[best], bool), float(quality[best]))
 
 
 @cache
-def load_cutter(checkpoint: Path) -> SamCutter:
+def load_sam(checkpoint: Path) -> TorchSam:
     """Load a checkpoint of segment-anything onto the fastest device; UserError says in a line why it cannot be used."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -68,7 +70,7 @@ def load_cutter(checkpoint: Path) -> SamCutter:
         raise UserError(
             f"{checkpoint}: expected a checkpoint of segment-anything (ViT-B, L or H), got other weights ({reason})"
         ) from error
-    return SamCutter(SamPredictor(model.eval().to(_device())))
+    return TorchSam(SamPredictor(model.eval().to(_device())), file_hash(checkpoint))
 
 
 def _weights(checkpoint: Path) -> Mapping[str, Any]:

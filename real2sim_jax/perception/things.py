@@ -111,6 +111,14 @@ def cut_out(image: np.ndarray, box: tuple[float, float, float, float], use_netwo
     return mask
 
 
+def inside_box(shape: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
+    """Return the pixels (H, W) bool of a picture that a box px holds."""
+    x1, y1, x2, y2 = (max(0, round(value)) for value in box)
+    inside = np.zeros(shape, bool)
+    inside[y1:y2, x1:x2] = True
+    return inside
+
+
 def _grabcut(image: np.ndarray, start: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """GrabCut in a window around the box: the rest of the picture says little of what is around the thing."""
     x1, y1, x2, y2 = box

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from real2sim_jax.perception.appearance import FIRST_OBJECT, HAND_LABEL, SCENE, AppearanceModel
+from real2sim_jax.perception.masks import edge_of, flowed
 from real2sim_jax.perception.scene import Clip, numbered_parts
 
 APPEARS = 0.02
@@ -64,7 +65,8 @@ def _carried(
     homes = np.bincount(key_labels.ravel(), minlength=len(appearance.models))
     before = key
     for t in order:
-        prior = _prior(_warped(posterior, flow.calc(clip.greys[t], clip.greys[before], None)), key_labels)
+        moved = flow.calc(clip.greys[t], clip.greys[before], None)
+        prior = _prior(np.stack([flowed(layer, moved, cv2.BORDER_REPLICATE) for layer in posterior]), key_labels)
         score = np.log(prior) + TEMPER * np.log(appearance.densities(clip.labs[t]))
         posterior = _smoothed(_softmax(score), clip.greys[t])
         posterior[1:, ~clip.shown[t]] = 0.0
@@ -77,15 +79,6 @@ def _carried(
         appearance.learn_hand(clip.labs[t], found == HAND_LABEL)
         before = t
         yield t, found
-
-
-def _warped(posterior: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    height, width = flow.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    places = x + flow[..., 0], y + flow[..., 1]
-    return np.stack(
-        [cv2.remap(layer, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for layer in posterior]
-    )
 
 
 def _prior(warped: np.ndarray, key_labels: np.ndarray) -> np.ndarray:
@@ -152,8 +145,7 @@ def _filled(labels: np.ndarray) -> np.ndarray:
 
 def _hand_parts(mask: np.ndarray, shown: np.ndarray) -> np.ndarray:
     # What the drifting camera did not see is outside of the picture.
-    padded = np.pad(shown.astype(np.uint8), EDGE_PX)
-    edge = cv2.erode(padded, np.ones((2 * EDGE_PX + 1,) * 2, np.uint8))[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX] == 0
+    edge = edge_of(shown, EDGE_PX)
     parts, areas = numbered_parts(mask)
     keep = (areas > MIN_AREA * mask.size) & (np.bincount(parts[edge], minlength=len(areas)) > 0)
     keep[0] = False

@@ -57,8 +57,8 @@ def segment(
 ) -> dict[str, MaskTrack]:
     """Return the masks of hand, moved object and anchor in video files, by the files' names.
 
-    `segmenter` is auto, boxes, sam (with a checkpoint), or a function of one's own (`perception.segmentation`). Hints
-    are what a user says of the only video.
+    `segmenter` is auto, boxes, sam (MobileSAM or a checkpoint), or a function of one's own
+    (`perception.segmentation`). Hints are what a user says of the only video.
     """
     chosen = segmenter_named(segmenter, checkpoint) if isinstance(segmenter, str) else segmenter
     found: dict[str, MaskTrack] = {}

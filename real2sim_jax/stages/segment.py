@@ -10,19 +10,22 @@ from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, read_json, save, write_json
 from real2sim_jax.data.types import MaskTrack
+from real2sim_jax.perception import weights
 from real2sim_jax.perception.contact import Contact
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
 from real2sim_jax.perception.prompts import NO_HINTS, UserHints, check_hints
 from real2sim_jax.perception.saliency import weights_path
-from real2sim_jax.perception.segmentation import Segmenter, segmenter_named
+from real2sim_jax.perception.segmentation import Segmenter, sam_installed, segmenter_named
 from real2sim_jax.perception.things import Found, Progress
 from real2sim_jax.perception.video import LONG_SIDE_PX, Video, check_is_file, read_video
 from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import save_mask_video
 
-METHOD = 1
+METHOD = 3
 """Raised when the same settings give other masks."""
+EMBEDDINGS = "embeddings"
+"""Folder of what the segmenter sam keeps for later runs."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
 
     UserError when the settings are wrong or no video can be segmented.
     """
-    segmenter, settings = segmenter_named(videos.segmenter, videos.checkpoint), plain(_settings(videos))
+    segmenter = segmenter_named(videos.segmenter, videos.checkpoint, out / EMBEDDINGS)
+    settings = plain(_settings(videos))
+    if videos.segmenter == "auto" and not sam_installed():
+        console.say("masks by colours and motion, which are right less often than Segment Anything's: real2sim weights")
     if videos.segmenter != "boxes" and not detector_installed():
         console.say("no hand landmarks (pip install --no-deps -r requirements-perception.txt): skin in general is used")
     if (videos.hints.prompts or videos.hints.contacts) and len(videos.paths) > 1:
@@ -134,6 +140,7 @@ def _settings(videos: Videos) -> dict[str, Any]:
     }
     # What is not used leaves no trace, so that masks of before these settings are still known.
     used = {"checkpoint": file_hash(videos.checkpoint)} if videos.checkpoint else {}
+    used |= {"weights": weights.HASHES} if videos.segmenter == "sam" and not videos.checkpoint else {}
     return settings | used | ({"contacts": videos.hints.contacts} if videos.hints.contacts else {})
 
 

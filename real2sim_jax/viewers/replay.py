@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from real2sim_jax.benchmarks.reconstruction import AlignedScene, camera_aligned
 from real2sim_jax.core.rotations import conjugate, multiply
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED, CuboidTrack
-from real2sim_jax.evaluation.reconstruction import AlignedScene, camera_aligned
 from real2sim_jax.replay.scene import PAD_HALF
 from real2sim_jax.replay.simulate import ReplayResult
 from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, Viewpoint, box, placed

@@ -1,4 +1,4 @@
-"""The segmenter sam with tiny real models: what it loads and cuts, what it does not take, and the way to masks.npz."""
+"""Checkpoints of segment-anything, with tiny real models: what is loaded, what it cuts, and what is no checkpoint."""
 
 import sys
 
@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.data.artefacts import load, load_header
-from real2sim_jax.data.types import MaskTrack
-from real2sim_jax.perception.cutting import cut_again, cut_box, cut_hand, cut_hand_box
-from real2sim_jax.perception.hands import HandSeed
-from real2sim_jax.perception.sam import load_cutter
+from real2sim_jax.perception.promptable import CORNER_HIGH, CORNER_LOW, INSIDE, OUTSIDE
+from real2sim_jax.perception.sam import load_sam
 from real2sim_jax.perception.segmentation import segmenter_named
-from real2sim_jax.perception.things import ObjectLabels
 from real2sim_jax.perception.torchvision_shim import torchvision_or_shim
-from tests.command_line import exit_code
 from tests.perception import scenes
-from tests.perception.clips import write_clip
 from tests.perception.tiny_sam import SIDE_PX, save_tiny_sam
 
 pytestmark = pytest.mark.long
@@ -61,92 +55,25 @@ def logits_by_hand(model, image, box, points, kinds):
 @pytest.mark.parametrize("windows", [(True, False), (False, False), (True, True, False)], ids=str)
 def test_the_model_is_told_from_the_checkpoint_and_cuts_as_its_own_classes_do(tmp_path, windows):
     model = save_tiny_sam(tmp_path / "tiny.pth", seed=1, windows=windows)
-    cutter = load_cutter(tmp_path / "tiny.pth")
-    expected = logits_by_hand(model, IMAGE, BOX, [[100, 120], [20, 20], [300, 150]], [1, 0, 0])
+    sam = load_sam(tmp_path / "tiny.pth")
+    points, kinds = [[100, 120], [20, 20], [300, 150]], [INSIDE, OUTSIDE, OUTSIDE]
+    expected = logits_by_hand(model, IMAGE, BOX, points, [1, 0, 0])
     # Random weights may take all of a picture or nothing: half of it tells the most.
-    cutter._predictor.model.mask_threshold = float(np.median(expected))
-    mask = cutter(IMAGE, BOX, [[100, 120]], [[20, 20], [300, 150]])
-    assert (mask == (expected > np.median(expected))).mean() > 0.99
+    sam._predictor.model.mask_threshold = float(np.median(expected))
+    asked = np.concatenate([points, BOX.reshape(2, 2)])
+    cut = sam.cut(sam.embed(IMAGE), IMAGE.shape[:2], asked, [*kinds, CORNER_LOW, CORNER_HIGH])
+    # Embeddings are kept in half precision.
+    assert (cut.mask == (expected > np.median(expected))).mean() > 0.98
 
 
-def test_another_picture_is_encoded_anew_and_the_same_one_is_not(checkpoint):
-    cutter = load_cutter(checkpoint)
-    first, asked = cutter(IMAGE, BOX), cutter._predictor.set_image
-    pictures = []
-    cutter._predictor.set_image = lambda image: pictures.append(image) or asked(image)
-    assert np.array_equal(cutter(IMAGE.copy(), BOX), first) and not pictures
-    other = cutter(255 - IMAGE, BOX)
-    assert len(pictures) == 1 and not np.array_equal(other, first)
-    del cutter._predictor.set_image
-
-
-def test_from_a_video_and_a_checkpoint_to_masks(checkpoint, tmp_path, capsys):
-    scene = scenes.push(frames=24, pace=0.55)
-    clip = write_clip(tmp_path / "push.mp4", scene.frames, rate=12)
-    words = ("segment", clip, "--checkpoint", checkpoint, "--out", tmp_path / "out")
-    code = exit_code(*words, "--prompt", "moved=76,100,124,140@0", "--prompt", "hand=0,100,100,170@9")
-    assert code == 0, capsys.readouterr().err
-    track = load(tmp_path / "out" / "push" / "masks.npz", MaskTrack)
-    hints = load_header(tmp_path / "out" / "push" / "masks.npz")["config"]
-    assert hints["segmenter"] == "sam" and len(hints["checkpoint"]) == 64
-    _, y1, x2, _ = BOX.astype(int)
-    start = np.asarray(track.masks)[0, 1] > 0.5
-    assert start.any() and not start[: y1 - 8].any() and not start[:, x2 + 8 :].any() and track.touching.any()
-
-
-class Filler:
-    """A cutter that fills its box but for a margin, and keeps what it was asked."""
-
-    def __init__(self, margin=0):
-        self.margin, self.asked = margin, []
-
-    def __call__(self, image, box, inside=None, outside=None):
-        self.asked.append((box, inside, outside))
-        x1, y1, x2, y2 = np.round(box).astype(int)
-        mask = np.zeros(image.shape[:2], bool)
-        mask[y1 + self.margin : y2 - self.margin, x1 + self.margin : x2 - self.margin] = True
-        return mask
-
-
-def two_things():
-    things = ObjectLabels(np.zeros(IMAGE.shape[:2], np.uint8))
-    plate, cup = np.zeros((2, *IMAGE.shape[:2]), bool)
-    plate[60:120, 60:160] = True
-    plate[60:70, 60:70] = False
-    cup[80:100, 100:120] = True
-    return things, things.add(plate), things.add(cup)
-
-
-def test_things_are_asked_for_by_box_and_middle_and_what_lies_on_another_stays_on_it():
-    things, plate, cup = two_things()
-    filler = Filler()
-    cut_again(things, IMAGE, filler)
-    (box, inside, outside), (small, _, _) = filler.asked
-    assert box.tolist() == [60, 60, 160, 120] and small.tolist() == [100, 80, 120, 100]
-    assert things.labels[int(inside[0, 1]), int(inside[0, 0])] == plate
-    assert things.labels[int(outside[0, 1]), int(outside[0, 0])] == cup
-    assert things.labels[65, 65] == plate, "the corner is filled"
-    assert (things.labels == cup).sum() == 400
-
-
-def test_what_does_not_agree_is_not_taken():
-    things, _, _ = two_things()
-    before = things.labels.copy()
-    cut_again(things, IMAGE, Filler(margin=20))
-    assert np.array_equal(things.labels, before)
-    assert cut_box(IMAGE, (76, 100, 124, 140), Filler(19), network=False).sum() > 500, "GrabCut instead"
-    assert cut_box(IMAGE, (76, 100, 124, 140), Filler(), network=False).sum() == 48 * 40
-
-
-def test_hands_are_cut_by_landmarks_or_boxes():
-    points = np.stack([np.linspace(80, 140, 21), 90 + 20 * np.sin(np.arange(21))], axis=1)
-    seed, filler = HandSeed(points, 0.9), Filler()
-    drawn, cut = seed.mask(IMAGE.shape[:2]), cut_hand(IMAGE, seed, filler)
-    assert cut[drawn].all() and cut.sum() > drawn.sum() and np.array_equal(filler.asked[0][1], points)
-    assert np.array_equal(cut_hand(IMAGE, seed, Filler(margin=20)), drawn)
-    assert np.array_equal(cut_hand(IMAGE, seed, None), drawn)
-    assert cut_hand_box(IMAGE, (-5, 10, 40, 50), None).sum() == 40 * 40
-    assert cut_hand_box(IMAGE, (10, 10, 40, 50), Filler(5)).sum() == 20 * 30
+def test_embeddings_of_two_pictures_are_asked_in_any_order(checkpoint):
+    sam = load_sam(checkpoint)
+    pictures = [IMAGE, np.ascontiguousarray(255 - IMAGE[:, :200])]
+    embeddings = [sam.embed(picture) for picture in pictures]
+    ask = [(e, p.shape[:2], np.array([[100.0, 120.0]]), [INSIDE]) for e, p in zip(embeddings, pictures, strict=True)]
+    first, second, again = sam.cut(*ask[0]), sam.cut(*ask[1]), sam.cut(*ask[0])
+    assert np.array_equal(first.mask, again.mask) and first.quality == again.quality
+    assert second.mask.shape == (IMAGE.shape[0], 200) and second.quality != first.quality
 
 
 def test_what_is_no_checkpoint_costs_one_line(checkpoint, tmp_path):
@@ -174,17 +101,15 @@ def test_what_is_no_checkpoint_costs_one_line(checkpoint, tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_sam_and_checkpoint_belong_together(checkpoint):
-    with pytest.raises(UserError, match="sam: expected --checkpoint FILE"):
-        segmenter_named("sam")
-    with pytest.raises(UserError, match="auto: expected --checkpoint FILE with sam alone"):
+def test_a_checkpoint_belongs_to_sam(checkpoint):
+    with pytest.raises(UserError, match="auto: --checkpoint belongs to sam alone"):
         segmenter_named("auto", checkpoint)
 
 
 def test_without_torch_the_user_is_told_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("real2sim_jax.perception.sam.find_spec", lambda name: None if name == "torch" else name)
     with pytest.raises(UserError, match=r"needs torch: pip install 'real2sim-jax\[sam\]'"):
-        load_cutter(tmp_path / "any.pth")
+        load_sam(tmp_path / "any.pth")
 
 
 @pytest.fixture

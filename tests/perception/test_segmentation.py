@@ -119,7 +119,10 @@ def apart():
         (lambda: scenes.push(frames=16, pace=0.4, arm=False), "no hand was found"),
         (lambda: scenes.push(frames=16, pace=0.4, distance=0), "nothing moves"),
         (lambda: apart(), "the hand never touches what moves"),
-        (lambda: scenes.push(frames=16, pace=0.4, drift=np.stack([8 * np.arange(16), 0 * np.arange(16)], 1)), "camera"),
+        (
+            lambda: scenes.push(frames=16, pace=0.4, drift=np.stack([-15 * np.arange(16), 0 * np.arange(16)], 1)),
+            "camera",
+        ),
     ],
     ids=["no hand", "nothing moves", "never touching", "moving camera"],
 )

@@ -56,7 +56,7 @@ def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
 
 def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monkeypatch, capsys):
     asked, real = [], segments.segmenter_named("boxes")
-    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: lambda *a: asked.append(name) or real(*a))
+    monkeypatch.setattr(segments, "segmenter_named", lambda name, *_: lambda *a: asked.append(name) or real(*a))
     again = segment_stage(Videos([clip], "boxes", read_hints([BOX])), segmented, Console())
     assert not asked and list(again.tracks) == ["my_push"] and "made again" not in capsys.readouterr().out
 
@@ -81,7 +81,7 @@ def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monk
 
 
 def test_a_bad_video_costs_one_line_and_the_others_go_on(clip, segmented, tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "segmenter_named", lambda name, checkpoint: _whole_frame)
+    monkeypatch.setattr(segments, "segmenter_named", lambda *_: _whole_frame)
     videos = [clip.with_name("bad.mp4"), clip, clip.with_name("absent.mp4"), clip]
     found = segment_stage(Videos(videos), tmp_path, Console())
     assert list(found.tracks) == ["my_push"] and set(found.skipped) == {"bad", "absent", str(clip)}

@@ -1,0 +1,114 @@
+"""The things of a clip, and which of them change their place: what is cut out at one end and not there at others."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from real2sim_jax.perception.embedded import EmbeddedClip
+from real2sim_jax.perception.masks import deepest, mask_iou
+from real2sim_jax.perception.saliency import saliency
+from real2sim_jax.perception.scene import changed
+
+MOMENTS = 5
+"""Frames that are compared with one another."""
+MOST_POINTS = 10
+"""Places that are asked about for one reason in one frame."""
+MOST_TOUCHED = 40
+"""The same among the places that a hand touches."""
+GRID_SHARE = 0.04
+"""Distance of these places, of the image's width."""
+MIN_DEPTH_PX = 3.0
+MIN_SHARE, MAX_SHARE = 0.0005, 0.3
+"""Smallest and largest thing, of the image."""
+REACH_SHARE = 0.03
+"""What a hand moves it touches where it rests: it is nearer to the hand's way than this share of the image's width."""
+FREE_SHARE = 0.7
+"""At least this share of a thing is not hand."""
+MIN_QUALITY = 0.8
+SAME = 0.5
+"""Masks of one frame with this IoU are of one thing."""
+CHANGED_SHARE = 0.25
+"""Where another moment shows something else at more than this share of a thing, the thing is not there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """What the model cuts out of one frame."""
+
+    frame: int
+    mask: np.ndarray
+    """(H, W) bool."""
+    left: bool
+    """Whether the other end of the clip shows something else there."""
+    rests: bool
+    """Whether all other moments show the same there."""
+
+
+def find_things(clip: EmbeddedClip, hands: np.ndarray) -> list[Thing]:
+    """Return the things of the first and the last frame; hands (T, H, W) bool."""
+    moments = [int(t) for t in np.unique(np.linspace(0, len(clip) - 1, MOMENTS).astype(int))]
+    ends = moments[0], moments[-1]
+    return [
+        _thing(clip, t, mask, sum(ends) - t, [other for other in moments if other != t], hands)
+        for t in ends
+        for mask in _things_at(clip, t, moments, hands)
+    ]
+
+
+def _thing(clip: EmbeddedClip, t: int, mask: np.ndarray, end: int, others: list[int], hands: np.ndarray) -> Thing:
+    share = {other: _changed_share(clip, t, mask, other, hands) for other in others}
+    return Thing(t, mask, share[end] > CHANGED_SHARE, max(share.values()) <= CHANGED_SHARE)
+
+
+def cut_things(clip: EmbeddedClip, t: int, region: np.ndarray, taken: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return masks (H, W) bool of what a frame shows at the deepest places of a region (H, W) bool, each once.
+
+    taken (H, W) bool: pixels that belong to no thing.
+    """
+    left, found = (region & ~taken).astype(np.uint8), []
+    spread = round(0.5 * GRID_SHARE * clip.shape[1])
+    for _ in range(count):
+        column, row, depth = deepest(left)
+        if depth < MIN_DEPTH_PX:
+            break
+        cut = clip.cut(t, np.array([[column, row]], float))
+        cv2.circle(left, (column, row), spread, 0, -1)
+        left[cut.mask & (cut.mask.mean() < MAX_SHARE)] = 0
+        mask, size = cut.mask & ~taken, float(cut.mask.sum())
+        fits = MIN_SHARE * mask.size < size < MAX_SHARE * mask.size and cut.quality > MIN_QUALITY
+        if fits and mask.sum() > FREE_SHARE * size and all(mask_iou(mask, other) < SAME for other in found):
+            found.append(mask)
+    return found
+
+
+def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray) -> list[np.ndarray]:
+    """What stands out in a frame, and what is there where it differs from other moments."""
+    near = np.ones((7, 7), np.uint8)
+    differs = np.zeros(clip.shape, bool)
+    for other in moments:
+        if other != t:
+            hidden = cv2.dilate(hands[other].astype(np.uint8), near) > 0
+            differs |= changed(clip.clip, clip.clip.plate(other), t) & ~hidden
+    shown = saliency(clip.clip.frames[t])
+    found = cut_things(clip, t, differs, hands[t], MOST_POINTS)
+    reach = 2 * round(REACH_SHARE * clip.shape[1]) + 1
+    way = np.asarray(hands.any(axis=0), np.uint8)
+    touched = cv2.dilate(way, np.ones((reach, reach), np.uint8)) > 0
+    touched &= ~np.any([hands[t], *found], axis=0)
+    found += cut_things(clip, t, touched, hands[t], MOST_TOUCHED)
+    if shown is not None:
+        found += cut_things(clip, t, shown > 0.5, hands[t], MOST_POINTS)
+    kept: list[np.ndarray] = []
+    for mask in found:
+        if all(mask_iou(mask, other) < SAME for other in kept):
+            kept.append(mask)
+    return kept
+
+
+def _changed_share(clip: EmbeddedClip, t: int, mask: np.ndarray, other: int, hands: np.ndarray) -> float:
+    """The share of a thing's pixels, of those that no hand hides then, that another moment does not show."""
+    open_ = mask & ~hands[other] & clip.clip.shown[other]
+    if open_.sum() < (1.0 - FREE_SHARE) * mask.sum():
+        return 0.0
+    return float(changed(clip.clip, clip.clip.plate(other), t)[open_].mean())

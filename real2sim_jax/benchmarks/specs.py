@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -132,6 +132,24 @@ def generate(spec: str, action: Action, count: int, seed: int, overlaps: Overlap
         if len(kept) >= count:
             return _states(np.stack(kept[:count]), action)
     raise UserError(f"{spec}: only {len(kept)} of {count} start states are free of overlap in {MAX_ROUNDS} rounds")
+
+
+def displaced(states: StartState, distance_m: float, seed: int, overlaps: Overlaps) -> StartState:
+    """Return start states (N rows) whose objects were moved along the table while the hand stays where it is.
+
+    Each row's by distance_m in a direction of its own, drawn with the seed among those without overlap. In the task
+    frame, which goes with the objects, it is the hand that is elsewhere. UserError where a row has no such direction.
+    """
+    rng, hand = np.random.default_rng(seed), np.asarray(states.gripper_position, float)
+    moved, left = hand.copy(), np.ones(len(hand), bool)
+    for _ in range(MAX_ROUNDS):
+        angle = rng.uniform(-np.pi, np.pi, len(hand))
+        shift = distance_m * np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
+        moved[left] = (hand - shift)[left]
+        left &= np.asarray(overlaps(replace(states, gripper_position=moved)), bool)
+        if not left.any():
+            return replace(states, gripper_position=moved)
+    raise UserError(f"objects moved by {distance_m:g} m: row {int(np.argmax(left)) + 1} overlaps in every direction")
 
 
 def _bounds(spec: str) -> SpecRange:

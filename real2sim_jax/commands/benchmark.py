@@ -31,11 +31,14 @@ class Benchmark:
     """Number of generated start states."""
     calibration_m: float = 0.0
     """How far the objects stand from where the policy takes them to be, m: in another direction in each row."""
+    given: bool = False
+    """Give the policy where the objects stand, with 5 mm and 5 deg of noise; the hand starts where the row says."""
     runs: Path = Path("runs")
     """Folder of all results."""
 
     def __call__(self) -> int:
         """Run the command."""
+        from real2sim_jax.benchmarks.placing import Placing
         from real2sim_jax.core.policy import load_policy
         from real2sim_jax.stages import train_and_benchmark as pipeline
         from real2sim_jax.stages.console import Console
@@ -50,7 +53,7 @@ class Benchmark:
         with console.status("benchmark"):
             out = self.out or path.parent
             policies = {path: out}
-            how = self.physics, self.seed, self.rows, self.calibration_m
+            how = self.physics, self.seed, self.rows, Placing(self.calibration_m, self.given)
             reports = pipeline.benchmark_stage(action, policies, (self.spec,), *how)[path]
         show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")

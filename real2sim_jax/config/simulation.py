@@ -93,6 +93,10 @@ class RandomizationConfig(Checked):
     calibration_m: tuple[Metres, Metres] = (0.0, 0.0)
     """How far the objects stand, for a whole episode, from where the policy takes them to be: along the table, in any
     direction."""
+    place_noise_m: Metres = 0.0
+    """Standard deviation of the same along each axis of the table: the error of who measures where they stand."""
+    turn_noise_deg: Annotated[float, Range(0, 180)] = 0.0
+    """Standard deviation of how the policy takes the scene to be turned around the objects' place."""
 
     def __post_init__(self) -> None:
         """UserError when a range is upside down or has values that cannot be."""

@@ -24,7 +24,7 @@ from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, 
 from real2sim_jax.data.types import MOVED, Array, Demonstration
 from real2sim_jax.simulation.initial_states import lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
-from real2sim_jax.simulation.randomization import Draw, delayed, noisy, sample_draw
+from real2sim_jax.simulation.randomization import Draw, as_meant, delayed, noisy, sample_draw
 from real2sim_jax.simulation.reward import ObservedScene, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import StartState
 
@@ -85,7 +85,7 @@ class ManipulationEnv(Env):
         """Apply an action (7,) in [-1, 1] for one control period."""
         before: Any = state.pipeline_state
         episode: Episode = state.info["episode"]
-        draw, action = delayed(episode.draw, action)
+        draw, action = delayed(episode.draw, as_meant(episode.draw, action, self.config.randomization))
         physics = self._advance(before, episode, action)
         valid = jnp.isfinite(physics.qpos).all() & _is_slow(self.joints.object_velocities(physics.qvel))
         physics = jax.tree.map(lambda new, old: jnp.where(valid, new, old), physics, before)

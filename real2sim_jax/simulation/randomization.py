@@ -8,11 +8,12 @@ from flax import struct
 
 from real2sim_jax.config.simulation import RandomizationConfig
 from real2sim_jax.core.observation import LAYOUTS, POLICY_FIELDS
+from real2sim_jax.core.rotations import multiply, rotate, rotvec_from_wxyz, wxyz_from_rotvec
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import Properties, StartState
 
-CALIBRATION = 1 << 20
-"""Number of a draw that is none of a step's."""
+CALIBRATION, MEASURED = 1 << 20, 1 << 21
+"""Numbers of draws that are none of a step's."""
 
 
 @struct.dataclass
@@ -26,6 +27,8 @@ class Draw:
     """(longest delay, 7) the last actions, newest first."""
     misplaced: Array
     """(2,) m along the table, from where the policy takes the objects to be to where they stand."""
+    turned: Array
+    """() rad, by which the policy's frame is turned around the objects' place."""
     key: Array
     """Of the observation's noise."""
 
@@ -44,8 +47,23 @@ def sample_draw(key: Array, start: StartState, hold: Array, config: Randomizatio
     delay = jax.random.randint(key_delay, (), config.delay_steps[0], config.delay_steps[1] + 1)
     key_far, key_where = jax.random.split(jax.random.fold_in(key_noise, CALIBRATION))
     far, angle = _uniform(key_far, config.calibration_m), _uniform(key_where, (-math.pi, math.pi))
-    misplaced = far * jnp.stack([jnp.cos(angle), jnp.sin(angle)])
-    return Draw(properties, delay, jnp.tile(hold, (config.delay_steps[1], 1)), misplaced, key_noise)
+    measured = jax.random.normal(jax.random.fold_in(key_noise, MEASURED), (3,))
+    misplaced = far * jnp.stack([jnp.cos(angle), jnp.sin(angle)]) + config.place_noise_m * measured[:2]
+    turned = math.radians(config.turn_noise_deg) * measured[2]
+    return Draw(properties, delay, jnp.tile(hold, (config.delay_steps[1], 1)), misplaced, turned, key_noise)
+
+
+def as_meant(draw: Draw, action: Array, config: RandomizationConfig) -> Array:
+    """Return an action (7,) of the policy's frame in the task frame."""
+    if not config.turn_noise_deg:
+        return action
+    turn = _turn(draw.turned)
+    return jnp.concatenate([rotate(turn, action[:3]), rotate(turn, action[3:6]), action[6:]])
+
+
+def _turn(angle: Array) -> Array:
+    """The quaternion (4,) of a turn around the table's normal, rad."""
+    return wxyz_from_rotvec(angle * jnp.asarray([0.0, 0.0, 1.0]))
 
 
 def delayed(draw: Draw, action: Array) -> tuple[Draw, Array]:
@@ -57,18 +75,29 @@ def delayed(draw: Draw, action: Array) -> tuple[Draw, Array]:
 def noisy(draw: Draw, step: Array, observation: Array, config: RandomizationConfig) -> Array:
     """Return the policy's observation with the noise of a step; time and the axis of an object are exact.
 
-    To a policy that takes the objects to be elsewhere, it is the gripper that is elsewhere.
+    To a policy that takes the objects to be elsewhere or turned, it is the gripper that is.
     """
     layout = LAYOUTS[observation.shape[-1] > len(POLICY_FIELDS)]
-    if config.calibration_m[1]:
+    if config.calibration_m[1] or config.place_noise_m:
         sides = jnp.asarray([[name == "gripper_x", name == "gripper_y"] for name in layout], jnp.float32)
         observation -= sides @ draw.misplaced
+    if config.turn_noise_deg:
+        observation = _turned_back(observation, _turn(-draw.turned))
     if not (config.position_noise_m or config.rotation_noise_deg or config.opening_noise_m):
         return observation
     groups = {"gripper_rotvec": math.radians(config.rotation_noise_deg), "gripper": config.position_noise_m}
     groups |= {"opening": config.opening_noise_m, "time": 0.0, "object_axis": 0.0, "object": config.position_noise_m}
     sigma = jnp.asarray([next(s for g, s in groups.items() if name.startswith(g)) for name in layout])
     return observation + sigma * jax.random.normal(jax.random.fold_in(draw.key, step), observation.shape)
+
+
+def _turned_back(observation: Array, turn: Array) -> Array:
+    """An observation in a frame from which a turn (4,) leads to the task frame's."""
+    wxyz = multiply(turn, wxyz_from_rotvec(observation[4:7]))
+    seen = [rotate(turn, vector) for vector in observation[len(POLICY_FIELDS) :].reshape(-1, 3)]
+    return jnp.concatenate(
+        [observation[:1], rotate(turn, observation[1:4]), rotvec_from_wxyz(wxyz), observation[7:8], *seen]
+    )
 
 
 def _uniform(key: Array, limits: tuple[float, float], shape: tuple[int, ...] = ()) -> Array:

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.benchmarks.path import path_agreement
+from real2sim_jax.benchmarks.placing import ON_PLACE, Placing, overlapping
 from real2sim_jax.benchmarks.report import Report, make_report, save_report
 from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
-from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig
+from real2sim_jax.config.simulation import EnvConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -26,7 +27,7 @@ from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstratio
 from real2sim_jax.learning.imitation import with_ending
 from real2sim_jax.learning.train import Callbacks, TrainingResult, make_env, train_population
 from real2sim_jax.simulation.env import ManipulationEnv, moved_offset
-from real2sim_jax.simulation.initial_states import nominal_start, overlaps
+from real2sim_jax.simulation.initial_states import nominal_start
 from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.stages.console import Console
@@ -105,19 +106,18 @@ def benchmark_stage(
     physics: str,
     seed: int,
     rows: int,
-    calibration_m: float = 0.0,
+    placing: Placing = ON_PLACE,
 ) -> dict[Path, list[Report]]:
     """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
-    `policies` gives the folder of the reports by policy file; all share one compilation. Objects stand `calibration_m`
-    from where the policies take them to be, and the reports' names say so. Reports by policy.
+    `policies` gives the folder of the reports by policy file; all share one compilation. Objects may stand off their
+    place, and the reports' names say so. Reports by policy.
     """
     # Published files are called like the specs that we generate, but hold other rows.
-    off = f"_off_{1000 * calibration_m:.0f}mm" if calibration_m else ""
-    names = {spec: (spec if spec in SPECS else f"{Path(spec).stem}_csv") + off for spec in specs}
-    states = {names[spec]: start_states(spec, action, seed, rows) for spec in specs}
+    names = {spec: (spec if spec in SPECS else f"{Path(spec).stem}_csv") + placing.suffix for spec in specs}
+    states = {names[spec]: placing.starts(start_states(spec, action, seed, rows), action, seed) for spec in specs}
     reports: dict[Path, list[Report]] = {path: [] for path in policies}
-    for path, report, trajectories, demos in judged(policies, states, physics, seed, calibration_m):
+    for path, report, trajectories, demos in judged(policies, states, physics, seed, placing):
         out, starts = policies[path], states[report.spec]
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
@@ -133,7 +133,7 @@ def judged(
     states: Mapping[str, StartState],
     physics: str,
     seed: int,
-    calibration_m: float = 0.0,
+    placing: Placing = ON_PLACE,
 ) -> Iterator[tuple[Path, Report, Trajectory, Demonstration | None]]:
     """Roll policy files out from the start states of each specification; yield what each did, policy by policy.
 
@@ -144,9 +144,7 @@ def judged(
         policy, found = load_policy(path), demonstrations_of(path)
         demos = None if found is None else load(found, Demonstration)
         for spec, starts in states.items():
-            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object, calibration_m)(
-                policy, starts
-            )
+            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object, placing)(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             report = make_report(policy.action, success, **identity, physics=physics, seed=seed)
             if demos is not None:
@@ -176,17 +174,16 @@ def _reward_plot(target: Path, demos: Demonstration | None, report: Report, traj
 
 
 @cache
-def rollout_of(action: Action, physics: str, sees_object: bool, calibration_m: float = 0.0) -> Rollout:
+def rollout_of(action: Action, physics: str, sees_object: bool, placing: Placing = ON_PLACE) -> Rollout:
     """Return what rolls policies of an action out; kept, and with it what it has compiled."""
-    randomization = RandomizationConfig(calibration_m=(calibration_m, calibration_m))
-    config = EnvConfig(observe_object=sees_object, randomization=randomization)
+    config = EnvConfig(observe_object=sees_object, randomization=placing.randomization)
     return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
 
 
 def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
     """Return the rows of a named spec (drawn with the seed) or of a CSV file in the published layout."""
     if spec in SPECS:
-        return generate(spec, action, rows, seed, jax.jit(jax.vmap(lambda start: overlaps(action, start))))
+        return generate(spec, action, rows, seed, overlapping(action))
     if spec.endswith(".csv"):
         return read_spec(spec, action)
     raise UserError(f"unknown benchmark {spec!r}: expected {', '.join(SPECS)} or a CSV file")

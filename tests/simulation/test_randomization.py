@@ -110,6 +110,28 @@ def test_impossible_ranges_are_refused():
             RandomizationConfig(**wrong)
 
 
+def test_a_turned_frame_turns_what_a_policy_sees_and_what_it_does(env):
+    measured = RandomizationConfig(place_noise_m=0.005, turn_noise_deg=5.0)
+    sighted = replace(env.config, observe_object=True)
+    exact = ManipulationEnv(PICK_UP, lifts(), env.physics, sighted)
+    turned = ManipulationEnv(PICK_UP, lifts(), env.physics, replace(sighted, randomization=measured))
+    states = jax.jit(jax.vmap(partial(turned.reset_from, START)))(KEYS)
+    draw, seen = states.info["episode"].draw, np.asarray(states.obs["policy"])
+    np.testing.assert_allclose(np.std(draw.misplaced, axis=0), 0.005, rtol=0.3)
+    np.testing.assert_allclose(np.std(draw.turned), np.deg2rad(5.0), rtol=0.3)
+    # Plane geometry: a frame turned to the left sees everything turned to the right.
+    truth = np.asarray(exact.reset_from(START).obs["policy"])
+    cos, sin = np.cos(draw.turned), np.sin(draw.turned)
+    for first in (1, 8):
+        x, y = truth[first : first + 2, None] - np.asarray(draw.misplaced).T * (first == 1)
+        np.testing.assert_allclose(seen[:, first : first + 2].T, [cos * x + sin * y, cos * y - sin * x], atol=1e-5)
+    # Straight ahead in the turned frame is aside in the task frame.
+    ahead = jnp.tile(jnp.asarray([1.0, 0, 0, 0, 0, 0, 0]), (len(KEYS), 1))
+    after = jax.jit(jax.vmap(turned.step))(states, ahead)
+    gone = np.asarray(after.pipeline_state.qpos[:, :2] - states.pipeline_state.qpos[:, :2])
+    np.testing.assert_allclose(np.arctan2(gone[:, 1], gone[:, 0]), draw.turned, atol=1e-3)
+
+
 def test_a_misplaced_object_is_a_misplaced_gripper_to_the_policy(env):
     off = EnvConfig(randomization=RandomizationConfig(calibration_m=(0.03, 0.03)))
     envs = [ManipulationEnv(PICK_UP, lifts(), env.physics, config) for config in (EnvConfig(), off)]

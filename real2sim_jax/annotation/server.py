@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer what changes something."""
-        self._answer({r"save": _save, r"segment": _segment})
+        self._answer({r"save": _save, r"segment": _segment, r"cut": _cut})
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a line for each picture helps nobody."""
@@ -201,6 +201,10 @@ def _save(session: Session, text: str) -> Answer:
 
 def _segment(session: Session, text: str) -> Answer:
     return _json(asdict(session.segment(text)))
+
+
+def _cut(session: Session, text: str) -> Answer:
+    return _json(session.cut(text))
 
 
 def _json(value: Any) -> Answer:

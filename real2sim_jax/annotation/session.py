@@ -1,5 +1,7 @@
 """One video on the annotation page: its frames, what the user says of it, and the masks that come of that."""
 
+import base64
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +13,11 @@ import numpy as np
 
 from real2sim_jax.core.errors import UserError, one_line
 from real2sim_jax.data.artefacts import replacing
+from real2sim_jax.data.types import ANCHOR, HAND, MOVED
 from real2sim_jax.perception.drift import unstabilise
 from real2sim_jax.perception.mask_tracks import mask_track
+from real2sim_jax.perception.masks import box_around
+from real2sim_jax.perception.promptable import INSIDE, PromptableModel
 from real2sim_jax.perception.prompts import UserHints, check_hints, lines_of, parse_hints, read_hints_file
 from real2sim_jax.perception.segmentation import Segmenter
 from real2sim_jax.perception.video import Video, read_video
@@ -21,6 +26,10 @@ from real2sim_jax.viewers.fit import COLOURS
 JPEG_QUALITY = 90
 OPACITY = 140
 """Of masks over the picture, of 255."""
+ROLE_COLOURS = {"hand": COLOURS[HAND], "moved": COLOURS[MOVED], "anchor": COLOURS[ANCHOR]}
+GREY = (119, 119, 119)
+POINT = re.compile(r"(\w+)=(\d{1,5}(?:\.\d{1,3})?),(\d{1,5}(?:\.\d{1,3})?)@(\d{1,6})")
+"""ROLE=x,y@FRAME."""
 HEADING = "# {name}: boxes in px of the video and times of contact, in frames at 12 Hz from 0"
 
 
@@ -41,21 +50,26 @@ class SegmentationJob:
 class Session:
     """A video being annotated. Its methods may be called by several threads."""
 
-    def __init__(self, path: Path, out: Path, segmenter: Segmenter):
-        """Read the video, and what `out` says of it where it exists; UserError where one cannot be read."""
+    def __init__(self, path: Path, out: Path, segmenter: Segmenter, model: PromptableModel | None = None):
+        """Read the video, and what `out` says of it where it exists; UserError where one cannot be read.
+
+        model: what cuts out the thing at a click, where there is one.
+        """
         self.path, self.out = path, out
+        self._model, self._embeddings = model, dict[int, np.ndarray]()
         self._video, self._segmenter = read_video(path), segmenter
         self.hints = read_hints_file(out) if out.exists() else UserHints()
         check_hints(self.hints, len(self._video.frames), self._video.source_size)
         self._masks: np.ndarray | None = None
         self._job: SegmentationJob | None = None
-        self._lock, self._saving = threading.Lock(), threading.Lock()
+        self._lock, self._saving, self._cutting = threading.Lock(), threading.Lock(), threading.Lock()
 
     def description(self) -> dict[str, Any]:
         """Return what the page needs to know, ready for JSON."""
         width, height = self._video.source_size
         facts = {"name": self.path.name, "out": str(self.out), "frames": len(self._video.frames), "dt": self._video.dt}
-        return {**facts, "width": width, "height": height, "lines": lines_of(self.hints)}
+        facts |= {"width": width, "height": height, "clicks": self._model is not None}
+        return {**facts, "lines": lines_of(self.hints)}
 
     def frame(self, t: int) -> bytes | None:
         """Return a frame as JPEG, None where there is none."""
@@ -73,6 +87,39 @@ class Session:
         for body, colour in COLOURS.items():
             picture[masks[t] == body + 1] = (*colour[::-1], OPACITY)
         return cv2.imencode(".png", picture)[1].tobytes()
+
+    def cut(self, text: str) -> dict[str, Any]:
+        """Return the box and the mask of what a frame shows at a point, from a line ROLE=x,y@FRAME in px of the video.
+
+        The mask is a PNG as in `mask`, as a data URL. The first click in a frame takes a second, others a twentieth.
+        UserError where the line is no such point, or nothing is seen there.
+        """
+        role, t, place = self._point(text)
+        frame = self._video.frames[t]
+        scale = frame.shape[1] / self._video.source_size[0]
+        with self._cutting:
+            if t not in self._embeddings:
+                self._embeddings[t] = self._model.embed(frame)  # type: ignore[union-attr]
+            found = self._model.cut(self._embeddings[t], frame.shape[:2], scale * place, [INSIDE])  # type: ignore[union-attr]
+        if not found.mask.any():
+            raise UserError("nothing is seen there; draw a box around it")
+        box = box_around(found.mask) / scale
+        picture = np.zeros((*frame.shape[:2], 4), np.uint8)
+        picture[found.mask] = (*ROLE_COLOURS.get(role, GREY)[::-1], OPACITY)
+        png = base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()
+        return {"box": np.round(box, 1).tolist(), "mask": f"data:image/png;base64,{png}"}
+
+    def _point(self, text: str) -> tuple[str, int, np.ndarray]:
+        """Role, frame, and place (1, 2) px of the video of a line."""
+        match = POINT.fullmatch(text.strip())
+        if self._model is None or not match:
+            expected = "ROLE=x,y@FRAME" if self._model else "--segmenter sam, which cuts out things at a click"
+            raise UserError(f"expected {expected}, got {text[:40]!r}")
+        x, y = float(match[2]), float(match[3])
+        # The same bounds as a box has.
+        (prompt,) = parse_hints([f"{match[1]}={x},{y},{x + 1},{y + 1}@{match[4]}"]).prompts
+        check_hints(UserHints((prompt,)), len(self._video.frames), self._video.source_size)
+        return prompt.role, prompt.frame, np.array([[x, y]])
 
     def save(self, text: str) -> UserHints:
         """Write what the page says, in lines; UserError where it cannot be followed, or not be read again."""

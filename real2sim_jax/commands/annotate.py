@@ -31,7 +31,7 @@ class Annotate(SegmentOptions):
         """Run the command."""
         from real2sim_jax.annotation.server import make_server
         from real2sim_jax.annotation.session import Session
-        from real2sim_jax.perception.segmentation import chosen_segmenter, segmenter_named
+        from real2sim_jax.perception.segmentation import chosen_segmenter, promptable_model, segmenter_named
         from real2sim_jax.perception.video import check_is_file
         from real2sim_jax.stages.console import Console
 
@@ -42,13 +42,10 @@ class Annotate(SegmentOptions):
         # What is drawn for an hour must not be lost at its end.
         check_output(out)
         console = Console()
-        segmenter = segmenter_named(
-            chosen_segmenter(self.segment.segmenter, self.segment.checkpoint),
-            self.segment.checkpoint,
-            self.video.with_suffix(".embeddings"),
-        )
+        name, checkpoint = chosen_segmenter(self.segment.segmenter, self.segment.checkpoint), self.segment.checkpoint
+        segmenter = segmenter_named(name, checkpoint, self.video.with_suffix(".embeddings"))
         with console.status("reading"):
-            session = Session(self.video, out, segmenter)
+            session = Session(self.video, out, segmenter, promptable_model(checkpoint) if name == "sam" else None)
         with make_server(session, self.port) as server:
             console.say(f"open {server.address} ; Ctrl-C ends it")
             # That is how it ends.

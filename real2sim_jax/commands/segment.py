@@ -11,12 +11,12 @@ from real2sim_jax.commands.options import SegmentOptions, videos_to_segment
 
 @dataclass(frozen=True, kw_only=True)
 class Segment(SegmentOptions):
-    """Find hand, moved object and anchor in videos; write masks.npz, masks.mp4 and masks.json for each."""
+    """Find hand, moved object and anchor in videos; write masks.npz, masks.mp4, film.mp4 and masks.json for each."""
 
     videos: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Video files."""
     out: Path = Path("runs/masks")
-    """Folder that gets VIDEO/masks.npz, masks.mp4, masks.json."""
+    """Folder that gets VIDEO/masks.npz, masks.mp4, film.mp4, masks.json."""
     prompt: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """ROLE=x1,y1,x2,y2@FRAME (may be repeated): a box in px of the video, ROLE hand, moved, anchor or ignore, FRAME
     counted at 12 Hz from 0. contact=FIRST-LAST: frames in which the hand touches what it moves. Or a file of such
@@ -30,7 +30,7 @@ class Segment(SegmentOptions):
         console = Console()
         found = segment_stage(videos_to_segment(self.videos, self.segment, self.prompt), self.out, console)
         show_segments(console, found)
-        console.say(f"written to {self.out}/VIDEO/: masks.npz masks.mp4 masks.json")
+        console.say(f"written to {self.out}/VIDEO/: masks.npz masks.mp4 film.mp4 masks.json")
         return 0
 
 

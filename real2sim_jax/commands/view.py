@@ -11,7 +11,7 @@ from real2sim_jax.core.clock import EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.storage import check_output
 
-FILMS = ("masks.mp4", "fit.gif")
+FILMS = ("film.mp4", "masks.mp4", "fit.gif")
 """What `fit` and its like leave beside a track, the first that there is."""
 
 
@@ -24,7 +24,7 @@ class View:
     video: str | None = None
     """Id of the video to show; the first when absent."""
     film: Path | None = None
-    """Video file to show beside the cuboids; masks.mp4 or fit.gif of the video's folder when absent."""
+    """Video file to show beside the cuboids; film.mp4, masks.mp4 or fit.gif of the video's folder when absent."""
     seed: int = 0
     """Of the policy's run."""
     out: Path | None = None

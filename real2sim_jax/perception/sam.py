@@ -5,7 +5,7 @@ shapes, so that ViT-B, L and H and smaller ones load alike.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,6 @@ class TorchSam:
         return Cut(np.asarray(masks[best], bool), float(quality[best]))
 
 
-@cache
 def load_sam(checkpoint: Path) -> TorchSam:
     """Load a checkpoint of segment-anything onto the fastest device; UserError says in a line why it cannot be used."""
     missing = [name for name in NEEDED if find_spec(name) is None]

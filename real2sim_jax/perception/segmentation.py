@@ -1,7 +1,7 @@
 """From the frames of a video to labels of hand, moved object and anchor: one interface, several segmenters."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, get_args
@@ -11,7 +11,7 @@ from real2sim_jax.core.errors import UserError
 from real2sim_jax.perception import weights
 from real2sim_jax.perception.auto import auto_labels, box_labels
 from real2sim_jax.perception.model_labels import model_labels
-from real2sim_jax.perception.promptable import MobileSam
+from real2sim_jax.perception.promptable import MobileSam, PromptableModel
 from real2sim_jax.perception.prompts import Prompt
 from real2sim_jax.perception.sam import load_sam
 from real2sim_jax.perception.things import Found, Progress
@@ -49,11 +49,15 @@ def segmenter_named(name: str, checkpoint: Path | None = None, keep: Path | None
     if checkpoint is not None and name != "sam":
         raise UserError(f"--segmenter {name}: --checkpoint belongs to sam alone")
     if name == "sam":
-        return partial(model_labels, model=load_sam(checkpoint) if checkpoint else _mobile_sam(), keep=keep)
+        return partial(model_labels, model=promptable_model(checkpoint), keep=keep)
     return auto_labels if name == "auto" else box_labels
 
 
-def _mobile_sam() -> MobileSam:
+@cache
+def promptable_model(checkpoint: Path | None = None) -> PromptableModel:
+    """Return MobileSAM, or the model of a checkpoint; UserError where it cannot be used."""
+    if checkpoint:
+        return load_sam(checkpoint)
     if not weights.installed():
         raise UserError("--segmenter sam: its weights are missing; get them with: real2sim weights")
     return MobileSam(*(weights.folder() / name for name in weights.HASHES))

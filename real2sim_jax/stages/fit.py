@@ -20,9 +20,10 @@ from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.perception.boxes import boxes_of_masks
 from real2sim_jax.perception.mask_tracks import for_action
 from real2sim_jax.stages.console import Console
-from real2sim_jax.stages.segment import Videos, segment_stage
+from real2sim_jax.stages.segment import FILM, Videos, segment_stage
 from real2sim_jax.synthetic.scenes import synthetic_tracks
 from real2sim_jax.viewers.contact_sheet import Tile, save_contact_sheet
+from real2sim_jax.viewers.film import read_film
 from real2sim_jax.viewers.fit import save_fit_gif
 from real2sim_jax.viewers.plots import save_loss_curves
 
@@ -190,15 +191,21 @@ def _made_from(folder: Path, action: Action, observed: BoxTrack | MaskTrack, con
 
 def _write_fit(folder: Path, observed: BoxTrack, track: CuboidTrack, made_from: Mapping[str, Any]) -> None:
     write_states(folder / "states.csv", track)
-    save_fit_gif(folder / "fit.gif", observed, track)
+    save_fit_gif(folder / "fit.gif", observed, track, film_of(folder, len(track.valid)))
     save(folder / "track.npz", track, **made_from)
+
+
+def film_of(folder: Path, frames: int) -> list[np.ndarray] | None:
+    """Return the frames (H, W, 3) uint8 of a video's steadied film, None where there is none."""
+    return read_film(folder / FILM, frames) if (folder / FILM).is_file() else None
 
 
 def _write_overview(out: Path, fits: Fits, observed: Mapping[str, BoxTrack]) -> None:
     tiles = []
     for video, report in fits.reports.items():
         save_fit_report(out / video / "quality.json", report)
-        tiles.append(Tile(video, observed[video], fits.tracks[video][1], report))
+        track = fits.tracks[video][1]
+        tiles.append(Tile(video, observed[video], track, report, film_of(out / video, len(track.valid))))
     save_contact_sheet(out / "contact_sheet.png", tiles, fits.skipped)
     curves = {video: np.asarray(r.loss_curve) for video, r in fits.reports.items() if r.loss_curve}
     if curves:

@@ -12,20 +12,23 @@ from real2sim_jax.data.artefacts import file_hash, load_if_same, plain, read_jso
 from real2sim_jax.data.types import MaskTrack
 from real2sim_jax.perception import weights
 from real2sim_jax.perception.contact import Contact
+from real2sim_jax.perception.drift import stabilise
 from real2sim_jax.perception.hands import detector_installed
 from real2sim_jax.perception.mask_tracks import mask_track, summary_of
 from real2sim_jax.perception.prompts import NO_HINTS, UserHints, check_hints
 from real2sim_jax.perception.saliency import weights_path
 from real2sim_jax.perception.segmentation import Segmenter, sam_installed, segmenter_named
 from real2sim_jax.perception.things import Found, Progress
-from real2sim_jax.perception.video import LONG_SIDE_PX, Video, check_is_file, read_video
+from real2sim_jax.perception.video import LONG_SIDE_PX, Video, check_is_file, read_video, write_video
 from real2sim_jax.stages.console import Console
 from real2sim_jax.viewers.masks import save_mask_video
 
-METHOD = 3
+METHOD = 4
 """Raised when the same settings give other masks."""
 EMBEDDINGS = "embeddings"
 """Folder of what the segmenter sam keeps for later runs."""
+FILM = "film.mp4"
+"""The steadied frames, to draw the fit on."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class Segments:
 
 
 def segment_stage(videos: Videos, out: Path, console: Console) -> Segments:
-    """Segment videos; write masks.npz, masks.json and masks.mp4 below out/VIDEO. One that fails costs one line.
+    """Segment videos; write masks.npz, masks.json, masks.mp4 and film.mp4 below out/VIDEO.
 
-    UserError when the settings are wrong or no video can be segmented.
+    One that fails costs one line. UserError when the settings are wrong or no video can be segmented.
     """
     segmenter = segmenter_named(videos.segmenter, videos.checkpoint, out / EMBEDDINGS)
     settings = plain(_settings(videos))
@@ -121,6 +124,7 @@ def _segment(
     progress(0.97, "drawing")
     times = contact.phases(), contact.touching, contact.confidence
     save_mask_video(folder / "masks.mp4", video.frames, found.labels, found.drift, *times, video.dt)
+    write_video(folder / FILM, stabilise(video.frames, found.drift), 1.0 / video.dt)
     write_json(folder / "masks.json", summary)
     # Last: where it is, the others are whole.
     save(folder / "masks.npz", track, **made_from)
@@ -146,7 +150,7 @@ def _settings(videos: Videos) -> dict[str, Any]:
 
 def _kept(folder: Path, made_from: dict[str, Any], console: Console) -> tuple[MaskTrack, dict[str, Any]] | None:
     """The masks of an earlier run with the same video and settings, None where there are none: a line says why."""
-    track = load_if_same(folder, ("masks.npz", "masks.json", "masks.mp4"), MaskTrack, made_from, console.say)
+    track = load_if_same(folder, ("masks.npz", "masks.json", "masks.mp4", FILM), MaskTrack, made_from, console.say)
     if track is None:
         return None
     try:

@@ -11,7 +11,7 @@ from PIL import Image
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.data.types import BoxTrack, CuboidTrack
 from real2sim_jax.evaluation.report import FitReport
-from real2sim_jax.viewers.fit import BACKGROUND, INK, image_view, wireframes
+from real2sim_jax.viewers.fit import BACKGROUND, INK, Film, image_view, wireframes
 
 Colour = tuple[int, int, int]
 
@@ -30,6 +30,8 @@ class Tile:
     observed: BoxTrack
     track: CuboidTrack
     report: FitReport
+    film: Film = None
+    """A picture of each frame, where there is one."""
 
 
 def save_contact_sheet(path: str | Path, tiles: Sequence[Tile], refused: Mapping[str, str]) -> None:
@@ -61,7 +63,7 @@ def draw_tile(tile: Tile) -> np.ndarray:
     notes += [f"flags: {', '.join(report.flags)}"] if report.flags else []
     colour = FAILED if report.broken_rules else FLAGGED if report.flags else GOOD
     pixels = wireframes(tile.track)[1]
-    views = np.concatenate([_view(tile.observed, pixels, t) for t in _three_frames(tile.observed)], axis=1)
+    views = np.concatenate([_view(tile, pixels, t) for t in _three_frames(tile.observed)], axis=1)
     title = _title(
         views.shape[1], f"{tile.video}  {report.action}", f"{agreement}   {';  '.join(notes) or 'good'}", colour
     )
@@ -75,10 +77,11 @@ def _three_frames(observed: BoxTrack) -> tuple[int, int, int]:
     return int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])
 
 
-def _view(observed: BoxTrack, pixels: np.ndarray, t: int) -> np.ndarray:
+def _view(tile: Tile, pixels: np.ndarray, t: int) -> np.ndarray:
     """One frame, as large as fits into VIEW_PX."""
-    width, height = (float(size) for size in observed.image_size)
-    drawn = image_view(observed, pixels[t], t, min(VIEW_PX[0] / width, VIEW_PX[1] / height))
+    width, height = (float(size) for size in tile.observed.image_size)
+    scale = min(VIEW_PX[0] / width, VIEW_PX[1] / height)
+    drawn = image_view(tile.observed, pixels[t], t, scale, tile.film and tile.film[t])
     drawn = drawn[: VIEW_PX[1], : VIEW_PX[0]]
     canvas = np.full((VIEW_PX[1], VIEW_PX[0] + 2, 3), 225, np.uint8)
     canvas[: drawn.shape[0], : drawn.shape[1]] = drawn

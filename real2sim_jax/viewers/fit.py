@@ -3,6 +3,7 @@
 Below both runs the agreement with the boxes over time, so that bad frames can be found without looking at them all.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,10 +22,16 @@ COLOURS = {HAND: (230, 120, 60), MOVED: (40, 130, 220), ANCHOR: (70, 160, 90)}
 """RGB by body: the fitted cuboids; observed boxes are drawn in a lighter tone."""
 BACKGROUND, INK, SHADE = (248, 248, 246), (60, 60, 60), (226, 226, 222)
 HEIGHT_PX, STRIP_PX = 300, 90
+SHOWN = 0.75
+"""How strong a film is below the drawing."""
+Film = Sequence[np.ndarray] | None
 
 
-def save_fit_gif(path: str | Path, box_track: BoxTrack, cuboid_track: CuboidTrack) -> None:
-    """Write a GIF at the video's own rate; the observed and the fitted track have the same frames and bodies."""
+def save_fit_gif(path: str | Path, box_track: BoxTrack, cuboid_track: CuboidTrack, film: Film = None) -> None:
+    """Write a GIF at the video's own rate; the observed and the fitted track have the same frames and bodies.
+
+    film: a picture (H, W, 3) uint8 of each frame, where there is one, to be drawn on.
+    """
     points, pixels = wireframes(cuboid_track)
     iou = iou_over_time(cuboid_track, box_track)
     scale = HEIGHT_PX / float(box_track.image_size[1])
@@ -32,7 +39,7 @@ def save_fit_gif(path: str | Path, box_track: BoxTrack, cuboid_track: CuboidTrac
     strip = None
     frames = []
     for place, t in enumerate(valid):
-        left = image_view(box_track, pixels[t], int(t), scale)
+        left = image_view(box_track, pixels[t], int(t), scale, film and film[t])
         label(
             left, f"frame {t + 1}{'  touch' if box_track.touching[t] else ''}{'  act' if box_track.acting[t] else ''}"
         )
@@ -62,10 +69,17 @@ def _wireframes(track: CuboidTrack) -> tuple[Array, Array]:
     return points, project(seen, track.camera)[0]
 
 
-def image_view(observed: BoxTrack, pixels: np.ndarray, t: int, scale: float) -> np.ndarray:
-    """Draw frame t: observed boxes below the wires of the bodies' corners (B, 8, 2) px, all enlarged by `scale`."""
+def image_view(
+    observed: BoxTrack, pixels: np.ndarray, t: int, scale: float, picture: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw frame t: observed boxes below the wires of the bodies' corners (B, 8, 2) px, all enlarged by `scale`.
+
+    picture (H, W, 3) uint8: the frame itself, pale below what is drawn.
+    """
     width, height = (max(1, round(float(size) * scale)) for size in observed.image_size)
     canvas = np.full((height, width, 3), BACKGROUND, np.uint8)
+    if picture is not None:
+        canvas = cv2.addWeighted(cv2.resize(picture, (width, height)), SHOWN, canvas, 1.0 - SHOWN, 0.0)
     for body in range(pixels.shape[0]):
         if observed.seen[t, body]:
             light = tuple(int(0.45 * c + 0.55 * 255) for c in COLOURS[body])

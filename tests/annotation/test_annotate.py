@@ -1,5 +1,6 @@
 """The annotation page: a real click path in a browser, what is saved, and who is not answered."""
 
+import base64
 import http.client
 import json
 import socket
@@ -21,9 +22,11 @@ from real2sim_jax.annotation.server import MAX_BYTES, make_server
 from real2sim_jax.annotation.session import Session
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import load
-from real2sim_jax.data.types import MaskTrack
+from real2sim_jax.data.types import MOVED, MaskTrack
+from real2sim_jax.perception.promptable import Cut
 from real2sim_jax.perception.prompts import lines_of, parse_hints, read_hints
 from real2sim_jax.perception.segmentation import segmenter_named
+from real2sim_jax.viewers.fit import COLOURS
 from tests.command_line import exit_code as run
 from tests.perception import scenes
 from tests.perception.clips import write_clip
@@ -94,10 +97,84 @@ class Hand:
         return x + point[0] * width / scenes.WIDTH, y + point[1] * width / scenes.WIDTH
 
     def hints(self):
-        return self.page.run("[...document.querySelectorAll('#told li')].map((line) => line.textContent)")
+        return self.page.run("[...document.querySelectorAll('#said li')].map((line) => line.textContent)")
 
     def says(self):
         return self.page.run("document.getElementById('says').textContent")
+
+
+class Colours:
+    """A promptable model that cuts out what has the colour of a point."""
+
+    identity = "colours"
+
+    def embed(self, image):
+        return image.astype(np.int16)
+
+    def cut(self, embedding, shape, points, kinds):
+        x, y = np.asarray(points[0]).astype(int)
+        return Cut(np.abs(embedding - embedding[y, x]).max(axis=-1) < 40, 0.9)
+
+
+@pytest.fixture
+def clicked(scene, clip, tmp_path):
+    """A page whose clicks cut out what has one colour: its session, and its address."""
+    session = Session(clip, tmp_path / "clicks.txt", segmenter_named("boxes"), Colours())
+    with make_server(session, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield session, server.address
+        server.shutdown()
+
+
+def test_a_click_gives_the_box_and_the_mask_of_what_is_there(scene, clicked):
+    session, _ = clicked
+    truth = scene.labels[3] == 2
+    rows, columns = np.nonzero(truth)
+    found = session.cut(f"moved={columns.mean():.1f},{rows.mean():.1f}@3")
+    np.testing.assert_allclose(found["box"], [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], atol=3)
+    kind, data = found["mask"].split(",")
+    drawn = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert kind == "data:image/png;base64" and scenes.iou((drawn[..., 3] > 0)[None], truth[None])[0] > 0.9
+    assert tuple(drawn[drawn[..., 3] > 0][0][:3]) == COLOURS[MOVED][::-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("moved=1,2,3,4@0", "expected ROLE=x,y@FRAME"),
+        ("moved=1e9,2@0", "expected ROLE=x,y@FRAME"),
+        ("thumb=1,2@0", "ROLE"),
+        ("moved=1,2@999", "999"),
+        ("moved=9999,2@0", "9999"),
+    ],
+)
+def test_a_click_that_is_none_costs_one_line(clicked, line, says):
+    with pytest.raises(UserError, match=says):
+        clicked[0].cut(line)
+
+
+def test_without_a_model_a_click_is_refused(clip, tmp_path):
+    session = Session(clip, tmp_path / "said.txt", segmenter_named("boxes"))
+    assert not session.description()["clicks"]
+    with pytest.raises(UserError, match="--segmenter sam"):
+        session.cut("moved=1,2@0")
+
+
+@needs_chromium
+def test_a_click_on_the_page_draws_a_box_around_what_is_there(scene, clicked):
+    session, address = clicked
+    rows, columns = np.nonzero(scene.labels[0] == 2)
+    with page_at(address, SIZE) as page:
+        hand = Hand(page)
+        hand.press("1")
+        hand.drag(*[(float(columns.mean()), float(rows.mean()))] * 2)
+        page.wait_for(lambda: len(hand.hints()) == 1)
+        (line,) = hand.hints()
+        hand.press("s")
+        page.wait_for(lambda: hand.says().startswith("saved"))
+    assert lines_of(session.hints) == [line]
+    box = session.hints.prompts[0].box
+    np.testing.assert_allclose(box, [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], atol=3)
 
 
 @needs_chromium

@@ -18,6 +18,17 @@ def test_gif_has_a_frame_per_frame(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["fit.gif"]
 
 
+def test_a_film_is_seen_below_the_wires(tmp_path):
+    boxes, truth = synthetic_tracks(ACTIONS["pick_up"], 1, 0)[0]
+    film = [np.full((24, 43, 3), (20, 10, 200), np.uint8)] * len(truth.valid)
+    save_fit_gif(tmp_path / "fit.gif", boxes, truth, film)
+    with Image.open(tmp_path / "fit.gif") as picture:
+        view = np.asarray(picture.convert("RGB"))[:HEIGHT_PX].astype(int)
+    in_image, above = view[:, : -HEIGHT_PX - 10], view[:, -HEIGHT_PX + 10 :]
+    blue = [np.median(part[..., 2] - part[..., 0]) for part in (in_image, above)]
+    assert blue[0] > 100 and abs(blue[1]) < 10
+
+
 def test_the_strip_below_shows_where_the_agreement_is_lost(tmp_path):
     boxes, truth = synthetic_tracks(ACTIONS["push_left_to_right"], 1, 0)[0]
     away = np.array(truth.position)

@@ -20,7 +20,8 @@ class EmbeddedClip:
 
     def __init__(self, clip: Clip, embeddings: np.ndarray, model: PromptableModel):
         self.clip, self.embeddings, self.model = clip, embeddings, model
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._flows: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.clip.frames)
@@ -46,9 +47,18 @@ class EmbeddedClip:
         return found._replace(mask=found.mask & self.clip.shown[t])
 
     def carried(self, mask: np.ndarray, before: int, t: int) -> np.ndarray:
-        """Return where dense flow (DIS, Kroeger et al., 2016) takes a mask (H, W) bool of one frame in another."""
-        flow = self._flow.calc(self.clip.greys[t], self.clip.greys[before], None)
-        return flowed(mask.astype(np.float32), flow) > 0.5
+        """Return where flow takes a mask (H, W) bool of one frame in another."""
+        return flowed(mask.astype(np.float32), self.flow(before, t).astype(np.float32)) > 0.5
+
+    def flow(self, before: int, t: int) -> np.ndarray:
+        """Return from where in one frame dense flow (DIS, Kroeger et al., 2016) says another's pixels come.
+
+        (H, W, 2) px float16; kept, because each thing is asked about the same frames.
+        """
+        if (before, t) not in self._flows:
+            found = self._dis.calc(self.clip.greys[t], self.clip.greys[before], None)
+            self._flows[before, t] = found.astype(np.float16)
+        return self._flows[before, t]
 
 
 def embedded(clip: Clip, model: PromptableModel, keep: Path | None, progress: Callable[[float], None]) -> EmbeddedClip:

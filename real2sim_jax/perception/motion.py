@@ -9,7 +9,7 @@ MIN_MOTION = 0.03
 """A thing that moves by less than this share of the image's diagonal rests."""
 TOUCH_SHARE = 0.02
 """Hand and thing touch when they are closer than this share of the image's width."""
-MIN_FRAMES = 3
+MIN_FRAMES = 2
 """What moves is away from its place in at least this many frames."""
 ALONGSIDE = 0.3
 """Parts of one thing keep together: their motions differ by less than this share."""
@@ -17,18 +17,20 @@ MIN_SHOWN = 0.1
 """A thing is seen where more than this share of what it was at home shows."""
 
 
-def distances_from(home: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far masks (T, H, W) bool are from a home (H, W) bool, (T,) of the diagonal, and where they are seen.
+def distances_from(key: int, masks: np.ndarray, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far masks (T, H, W) bool are from the key frame's, (T,) of the diagonal, and where they are seen.
 
-    A thing that is half hidden has not moved: what shows of it is where it was. Not seen is a distance of 0.
+    path (T, 2) px: their middles. A thing that is half hidden has not moved: what shows of it is where it was. Not seen
+    is a distance of 0.
     """
-    diagonal, start = float(np.hypot(*home.shape)), centre(home)
+    home = masks[key]
+    diagonal = float(np.hypot(*home.shape))
     wide = cv2.dilate(home.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     seen = np.array([mask.sum() > MIN_SHOWN * home.sum() for mask in masks])
     distances = np.zeros(len(masks))
     for t in np.flatnonzero(seen):
         off = (masks[t] & ~wide).sum() / masks[t].sum()
-        distances[t] = off * np.linalg.norm(centre(masks[t]) - start) / diagonal
+        distances[t] = off * np.linalg.norm(path[t] - path[key]) / diagonal
     return distances, seen
 
 

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from real2sim_jax.perception.embedded import EmbeddedClip
-from real2sim_jax.perception.masks import deepest, mask_iou
+from real2sim_jax.perception.masks import box_around, deepest, mask_iou
+from real2sim_jax.perception.promptable import Cut
 from real2sim_jax.perception.saliency import saliency
-from real2sim_jax.perception.scene import changed
+from real2sim_jax.perception.scene import parts_of
 
 MOMENTS = 5
 """Frames that are compared with one another."""
@@ -39,10 +40,15 @@ class Thing:
     frame: int
     mask: np.ndarray
     """(H, W) bool."""
-    left: bool
-    """Whether the other end of the clip shows something else there."""
+    changed: float
+    """Share of what the other end of the clip shows of it that is something else there."""
     rests: bool
     """Whether all other moments show the same there."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it is not there at the other end."""
+        return self.changed > CHANGED_SHARE
 
 
 def find_things(clip: EmbeddedClip, hands: np.ndarray) -> list[Thing]:
@@ -58,7 +64,7 @@ def find_things(clip: EmbeddedClip, hands: np.ndarray) -> list[Thing]:
 
 def _thing(clip: EmbeddedClip, t: int, mask: np.ndarray, end: int, others: list[int], hands: np.ndarray) -> Thing:
     share = {other: _changed_share(clip, t, mask, other, hands) for other in others}
-    return Thing(t, mask, share[end] > CHANGED_SHARE, max(share.values()) <= CHANGED_SHARE)
+    return Thing(t, mask, share[end], max(share.values()) <= CHANGED_SHARE)
 
 
 def cut_things(clip: EmbeddedClip, t: int, region: np.ndarray, taken: np.ndarray, count: int) -> list[np.ndarray]:
@@ -75,11 +81,36 @@ def cut_things(clip: EmbeddedClip, t: int, region: np.ndarray, taken: np.ndarray
         cut = clip.cut(t, np.array([[column, row]], float))
         cv2.circle(left, (column, row), spread, 0, -1)
         left[cut.mask & (cut.mask.mean() < MAX_SHARE)] = 0
-        mask, size = cut.mask & ~taken, float(cut.mask.sum())
-        fits = MIN_SHARE * mask.size < size < MAX_SHARE * mask.size and cut.quality > MIN_QUALITY
-        if fits and mask.sum() > FREE_SHARE * size and all(mask_iou(mask, other) < SAME for other in found):
-            found.append(mask)
-    return found
+        if _may_be_thing(cut, taken):
+            found.append(cut.mask & ~taken)
+    return _each_once(found)
+
+
+def cut_changes(clip: EmbeddedClip, t: int, differs: np.ndarray, taken: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return masks (H, W) bool of what a frame shows where it differs (H, W) bool from another: each part in its box.
+
+    A point alone on a toy in a basket asks for the basket too; the box around what has changed does not.
+    """
+    cuts = []
+    for part in parts_of(differs & ~taken, MIN_SHARE)[:count]:
+        column, row, _ = deepest(part)
+        cuts.append(clip.cut(t, np.array([[column, row]], float), box=box_around(part)))
+    return _each_once([cut.mask & ~taken for cut in cuts if _may_be_thing(cut, taken)])
+
+
+def _may_be_thing(cut: Cut, taken: np.ndarray) -> bool:
+    """Whether a cut is sure, neither a speck nor the table, and not mostly something that is taken (H, W) bool."""
+    size = float(cut.mask.sum())
+    fits = MIN_SHARE * taken.size < size < MAX_SHARE * taken.size and cut.quality > MIN_QUALITY
+    return bool(fits and (cut.mask & ~taken).sum() > FREE_SHARE * size)
+
+
+def _each_once(masks: list[np.ndarray]) -> list[np.ndarray]:
+    kept: list[np.ndarray] = []
+    for mask in masks:
+        if all(mask_iou(mask, other) < SAME for other in kept):
+            kept.append(mask)
+    return kept
 
 
 def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray) -> list[np.ndarray]:
@@ -89,9 +120,10 @@ def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray
     for other in moments:
         if other != t:
             hidden = cv2.dilate(hands[other].astype(np.uint8), near) > 0
-            differs |= changed(clip.clip, clip.clip.plate(other), t) & ~hidden
+            differs |= clip.clip.changed_since(other, t) & ~hidden
     shown = saliency(clip.clip.frames[t])
-    found = cut_things(clip, t, differs, hands[t], MOST_POINTS)
+    found = cut_changes(clip, t, differs, hands[t], MOST_POINTS)
+    found += cut_things(clip, t, differs, hands[t], MOST_POINTS)
     reach = 2 * round(REACH_SHARE * clip.shape[1]) + 1
     way = np.asarray(hands.any(axis=0), np.uint8)
     touched = cv2.dilate(way, np.ones((reach, reach), np.uint8)) > 0
@@ -99,11 +131,7 @@ def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray
     found += cut_things(clip, t, touched, hands[t], MOST_TOUCHED)
     if shown is not None:
         found += cut_things(clip, t, shown > 0.5, hands[t], MOST_POINTS)
-    kept: list[np.ndarray] = []
-    for mask in found:
-        if all(mask_iou(mask, other) < SAME for other in kept):
-            kept.append(mask)
-    return kept
+    return _each_once(found)
 
 
 def _changed_share(clip: EmbeddedClip, t: int, mask: np.ndarray, other: int, hands: np.ndarray) -> float:
@@ -111,4 +139,4 @@ def _changed_share(clip: EmbeddedClip, t: int, mask: np.ndarray, other: int, han
     open_ = mask & ~hands[other] & clip.clip.shown[other]
     if open_.sum() < (1.0 - FREE_SHARE) * mask.sum():
         return 0.0
-    return float(changed(clip.clip, clip.clip.plate(other), t)[open_].mean())
+    return float(clip.clip.changed_since(other, t)[open_].mean())

@@ -89,9 +89,12 @@ def _session(path: Path) -> Any:
         import onnxruntime
     except ImportError as error:
         raise UserError("--segmenter sam needs onnxruntime: pip install 'real2sim-jax[video]'") from error
-    there = set(onnxruntime.get_available_providers())
+    providers = [name for name in PROVIDERS if name in onnxruntime.get_available_providers()]
+    options = onnxruntime.SessionOptions()
+    # Threads that wait actively take the cores from whatever else runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), providers=[name for name in PROVIDERS if name in there])
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:
         # onnxruntime raises types of its own, which it does not name; to the user they are one.
         reason = str(error).strip().splitlines()[0]

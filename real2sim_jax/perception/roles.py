@@ -81,13 +81,12 @@ def _check(labels: np.ndarray, free: Sequence[Candidate]) -> None:
 
 def _candidate(labels: np.ndarray, key: int, label: int) -> Candidate:
     masks = labels == label
-    home = masks[key]
-    distances, _ = distances_from(home, masks)
+    distances, _ = distances_from(key, masks, path_of(masks))
     away = distances > 0.5 * MIN_MOTION
     reach = TOUCH_SHARE * labels.shape[2]
     touched = [touching(masks[t], labels[t] == HAND_LABEL, reach) for t in np.flatnonzero(away)]
     contact = float(np.mean(touched)) if touched else 0.0
-    return Candidate(label, int(home.sum()), motion_of(distances), contact)
+    return Candidate(label, int(masks[key].sum()), motion_of(distances), contact)
 
 
 def _parts(labels: np.ndarray, free: Sequence[Candidate]) -> list[int]:

@@ -30,6 +30,8 @@ class Clip:
     """(T, H, W) bool: the drifting camera saw this pixel."""
     _plates: dict[int, BackgroundModel] = field(default_factory=dict, repr=False, compare=False)
     """Those that were asked for: each is compared with frames from all of the clip."""
+    _changes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    """What `changed` found between a frame's plate and another frame."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,6 +43,12 @@ class Clip:
         if t not in self._plates:
             self._plates[t] = self._plate(t)
         return self._plates[t]
+
+    def changed_since(self, key: int, t: int) -> np.ndarray:
+        """Return (H, W) bool where a frame does not show what the key frame shows, both known there."""
+        if (key, t) not in self._changes:
+            self._changes[key, t] = changed(self, self.plate(key), t)
+        return self._changes[key, t]
 
     def _plate(self, t: int) -> BackgroundModel:
         plain = BackgroundModel(self.labs[t], self.shown[t])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -10,9 +11,17 @@ from real2sim_jax.perception.colours import ColourModel, likeness
 from real2sim_jax.perception.embedded import EmbeddedClip
 from real2sim_jax.perception.following import Track
 from real2sim_jax.perception.hand_masks import HandTrack
-from real2sim_jax.perception.masks import centre, mask_iou, touching
-from real2sim_jax.perception.motion import MIN_MOTION, TOUCH_SHARE, distances_from, goes_along, motion_of, path_of
-from real2sim_jax.perception.moving_things import SAME, Thing
+from real2sim_jax.perception.masks import mask_iou, touching
+from real2sim_jax.perception.motion import (
+    MIN_FRAMES,
+    MIN_MOTION,
+    TOUCH_SHARE,
+    distances_from,
+    goes_along,
+    motion_of,
+    path_of,
+)
+from real2sim_jax.perception.moving_things import CHANGED_SHARE, FREE_SHARE, SAME, Thing
 from real2sim_jax.perception.saliency import saliency
 
 OVERLAP = 0.3
@@ -25,6 +34,8 @@ SIZES_APART = 0.4
 """One thing seen at both ends is at least this share as large at one as at the other."""
 MIN_ANCHOR = 0.1
 """What stands out by less, for its distance, is no anchor."""
+RESTING_PX = 0.3
+"""A thing rests between two frames where flow is less than this at most of its pixels: 4 px a second carry nothing."""
 NEXT_FRAMES = 3
 """A hand that is lost and found is one hand when it is found within so many frames, where it was lost."""
 
@@ -39,21 +50,56 @@ class Mover:
     """How far it went from its place, of the image's diagonal."""
     contact: float
     """Share of the frames in which it is away from its place that a hand touches it."""
+    free: float
+    """1 where it rests without a hand in at least MIN_FRAMES frames, less in fewer: a sleeve never does."""
 
     @property
     def score(self) -> float:
         """How likely it is what the hand moves."""
-        return self.motion * self.contact * float(self.track.agreement.mean())
+        return self.motion * self.contact * self.free * float(self.track.agreement.mean())
 
 
-def mover(thing: Thing, track: Track, hands: np.ndarray) -> Mover:
+def mover(clip: EmbeddedClip, thing: Thing, track: Track, hands: np.ndarray) -> Mover:
     """Measure a followed thing's motion and contact; hands (T, H, W) bool."""
-    distances, seen = distances_from(track.masks[thing.frame], track.masks)
+    path, rests = _path(clip, track.masks)
+    distances, seen = distances_from(thing.frame, track.masks, path)
+    for t in np.flatnonzero(distances):
+        if not _arrived(clip, track.masks[thing.frame], track.masks[t], thing.frame, int(t), hands):
+            distances[t] = 0.0
     going = _on_the_way(distances, seen)
     reach = TOUCH_SHARE * hands.shape[2]
     # Where a thing is not seen and a hand is in view, the hand may hide what it holds.
     touched = [touching(track.masks[t], hands[t], reach) if seen[t] else hands[t].any() for t in np.flatnonzero(going)]
-    return Mover(thing, track, motion_of(distances), float(np.mean(touched)) if touched else 0.0)
+    alone = sum(not touching(track.masks[t], hands[t], reach) for t in np.flatnonzero(rests))
+    contact = float(np.mean(touched)) if touched else 0.0
+    return Mover(thing, track, motion_of(distances), contact, min(1.0, alone / MIN_FRAMES))
+
+
+def _path(clip: EmbeddedClip, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a thing goes, (T, 2) px, NaN where it is not seen, and the frames (T,) bool to which it rests.
+
+    Where its pixels rest from one frame to the next, its mask's middle moves because something comes before it or goes.
+    """
+    path, rests = path_of(masks), np.zeros(len(masks), bool)
+    seen = np.flatnonzero(masks.any(axis=(1, 2)))
+    steps = np.diff(path[seen], axis=0)
+    for i, (before, t) in enumerate(pairwise(seen)):
+        if t == before + 1 and np.linalg.norm(np.median(clip.flow(before, t)[masks[t]], axis=0)) < RESTING_PX:
+            steps[i], rests[t] = 0.0, True
+    path[seen[1:]] = path[seen[:1]] + np.cumsum(steps, axis=0)
+    return path, rests
+
+
+def _arrived(clip: EmbeddedClip, home: np.ndarray, mask: np.ndarray, before: int, t: int, hands: np.ndarray) -> bool:
+    """Whether a frame shows something else than the frame before at what a mask (H, W) bool has off its home.
+
+    A mask that grows over what was there all along moves, but no thing does. What a hand hid before is not known.
+    """
+    off = mask & ~home
+    known = off & ~hands[before] & clip.clip.shown[before]
+    if known.sum() < (1.0 - FREE_SHARE) * off.sum():
+        return True
+    return float(clip.clip.changed_since(before, t)[known].mean()) > CHANGED_SHARE
 
 
 def _on_the_way(distances: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -79,14 +125,12 @@ def within_reach(thing: Thing, tracks: Sequence[HandTrack]) -> bool:
 
 
 def likeliest(clip: EmbeddedClip, things: Sequence[Thing], count: int) -> list[Thing]:
-    """Return at most `count` of the things: first those of which the other end shows the like somewhere else."""
+    """Return at most `count` of the things: first those that are gone at the other end and seen elsewhere there."""
 
-    def shift(one: Thing) -> float:
-        there = [o for o in things if o.frame != one.frame and one.left and o.left and _alike(clip, one, o)]
-        apart = [float(np.linalg.norm(centre(one.mask) - centre(other.mask))) for other in there]
-        return max(apart, default=0.0)
+    def elsewhere(one: Thing) -> bool:
+        return any(o.frame != one.frame and one.left and o.left and _alike(clip, one, o) for o in things)
 
-    return sorted(things, key=lambda one: -shift(one))[:count]
+    return sorted(things, key=lambda one: -one.changed * (1.0 + elsewhere(one)))[:count]
 
 
 def joined(clip: EmbeddedClip, first: Mover, last: Mover, hands: np.ndarray) -> Track | None:
@@ -143,6 +187,11 @@ def _may_be_part(first: Mover, other: Mover) -> bool:
     if other.thing is first.thing or covered(other.thing, first.track.masks) or other.motion < MIN_MOTION:
         return False
     return bool(other.thing.mask.sum() >= PART_SHARE * first.thing.mask.sum())
+
+
+def next_to(thing: Thing, other: Thing) -> bool:
+    """Return whether two things of one frame touch."""
+    return thing.frame == other.frame and touching(thing.mask, other.mask, TOUCH_SHARE * thing.mask.shape[1])
 
 
 def covered(thing: Thing, masks: np.ndarray) -> bool:

@@ -41,6 +41,8 @@ class Found:
     """Why it is so, in lines for people."""
     tips: dict[int, np.ndarray]
     """Finger tips (5, 2) px by frame, where landmarks were found."""
+    others: np.ndarray | None = None
+    """(T, H, W) uint8: what else was followed, numbered from 1, and 0; None where nothing else is followed."""
 
 
 @dataclass

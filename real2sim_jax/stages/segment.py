@@ -123,7 +123,7 @@ def _segment(
     summary = summary_of(found, contact)
     progress(0.97, "drawing")
     times = contact.phases(), contact.touching, contact.confidence
-    save_mask_video(folder / "masks.mp4", video.frames, found.labels, found.drift, *times, video.dt)
+    save_mask_video(folder / "masks.mp4", video.frames, found.labels, found.drift, *times, video.dt, found.others)
     write_video(folder / FILM, stabilise(video.frames, found.drift), 1.0 / video.dt)
     write_json(folder / "masks.json", summary)
     # Last: where it is, the others are whole.

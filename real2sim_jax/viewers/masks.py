@@ -15,6 +15,8 @@ OPACITY = 0.55
 BAR_PX, MARGIN_PX = 44, 8
 PALE = (170, 200, 235)
 TOUCH = (200, 60, 60)
+OTHER = (170, 90, 190)
+"""Of what was followed and is no body."""
 
 
 def save_mask_video(
@@ -26,15 +28,29 @@ def save_mask_video(
     touching: np.ndarray,
     confidence: np.ndarray,
     dt: float,
+    others: np.ndarray | None = None,
 ) -> None:
     """Write frames (T, H, W, 3) uint8 with the bodies of steadied labels (T, H, W) where the drifting camera saw them.
 
-    phases, touching and confidence (T,) as in `contact.Contact`; dt in s.
+    phases, touching and confidence (T,) as in `contact.Contact`; dt in s; others (T, H, W) as in `things.Found`.
     """
     bodies = unstabilise(labels, drift)
+    also = np.zeros_like(bodies) if others is None else unstabilise(others, drift)
     times = phases, np.asarray(touching, bool), np.asarray(confidence, float)
-    drawn = (_frame(frame, body, t, *times) for t, (frame, body) in enumerate(zip(frames, bodies, strict=True)))
+    shown = (outlined(frame, other) for frame, other in zip(frames, also, strict=True))
+    drawn = (_frame(frame, body, t, *times) for t, (frame, body) in enumerate(zip(shown, bodies, strict=True)))
     write_video(path, drawn, 1.0 / dt)
+
+
+def outlined(frame: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return a frame (H, W, 3) uint8 with a thin outline and the number of each thing (H, W) that has no role."""
+    picture = np.ascontiguousarray(frame)
+    for number in np.unique(others[others > 0]):
+        outline, _ = cv2.findContours((others == number).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        picture = cv2.drawContours(picture.copy(), outline, -1, OTHER, 1)
+        x, y, _, _ = cv2.boundingRect(np.concatenate(outline))
+        cv2.putText(picture, str(number), (x, y + 10), cv2.FONT_HERSHEY_SIMPLEX, 0.35, OTHER, 1, cv2.LINE_AA)
+    return picture
 
 
 def coloured(frame: np.ndarray, bodies: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The segment stage and its command: what it leaves, what it does not do twice, and batches with a bad video."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def segmented(clip, tmp_path_factory):
     return out
 
 
-def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
+def test_masks_overlay_and_reasons_lie_in_the_videos_folder(clip, segmented):
     folder = segmented / "my_push"
     track = load(folder / "masks.npz", MaskTrack)
     assert track.masks.shape == (24, 3, scenes.HEIGHT, scenes.WIDTH) and float(track.dt) == pytest.approx(1 / 12)
@@ -50,6 +51,8 @@ def test_masks_overlay_and_reasons_lie_in_the_videos_folder(segmented):
     assert len(hints["phases"]) == 24 and any("as told" in line for line in hints["why"])
     overlay = read_video(folder / "masks.mp4")
     assert len(overlay.frames) == 24 and overlay.source_size[0] == scenes.WIDTH
+    film = read_video(folder / "film.mp4")
+    assert np.abs(film.frames.astype(int) - read_video(clip).frames).mean() < 4
     assert not list(segmented.rglob(".*")), "temporary files left"
     assert load_header(folder / "masks.npz")["parents"]["video"]
 
@@ -78,6 +81,26 @@ def test_the_same_video_is_segmented_once_for_each_setting(clip, segmented, monk
     another = write_clip(segmented / "longer" / "my push.mp4", frames, rate=12)
     made_again(another, "moved=75,100,124,140@0", "contact=3-9", says="other parents than now")
     assert len(load(segmented / "my_push" / "masks.npz", MaskTrack).valid) == 30
+
+
+def test_the_overlay_shows_what_else_was_followed(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "segmenter_named", lambda *_: _with_another)
+    segment_stage(Videos([clip]), tmp_path, Console())
+    with_other = read_video(tmp_path / "my_push" / "masks.mp4").frames
+    monkeypatch.setattr(segments, "segmenter_named", lambda *_: _whole_frame)
+    segment_stage(Videos([clip]), tmp_path / "plain", Console())
+    plain = read_video(tmp_path / "plain" / "my_push" / "masks.mp4").frames
+    differs = np.abs(with_other.astype(int) - plain).max(axis=-1).mean(axis=0) > 7
+    rows, columns = np.nonzero(differs)
+    assert (rows.min(), rows.max()) == pytest.approx((20, 59), abs=2)
+    assert (columns.min(), columns.max()) == pytest.approx((30, 99), abs=2)
+
+
+def _with_another(video, prompts, progress):
+    found = _whole_frame(video, prompts, progress)
+    others = np.zeros_like(found.labels)
+    others[:, 20:60, 30:100] = 1
+    return replace(found, others=others)
 
 
 def test_a_bad_video_costs_one_line_and_the_others_go_on(clip, segmented, tmp_path, monkeypatch):

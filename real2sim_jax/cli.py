@@ -4,10 +4,15 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
+from dataclasses import replace
+from functools import reduce
 from io import StringIO
-from typing import Annotated, Any
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 import real2sim_jax
 from real2sim_jax.commands.annotate import Annotate
@@ -54,12 +59,33 @@ Command = (
 )
 
 
+RULES = ConstructorRegistry()
+
+
+@RULES.primitive_rule
+def optional(info: PrimitiveTypeInfo) -> Any:
+    """Show what an option that may be left out takes, without the `None` that leaving it out means."""
+    kinds = get_args(info.type)
+    if get_origin(info.type) not in (Union, UnionType) or type(None) not in kinds:
+        return None
+    given = reduce(or_, (kind for kind in kinds if kind is not type(None)))
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(given, info.markers))
+    if not isinstance(spec, PrimitiveConstructorSpec):
+        return spec
+    return replace(
+        spec,
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: ["None"] if value is None else spec.str_from_instance(value),
+    )
+
+
 def parsed(arguments: Sequence[str]) -> Any:
     """Return the command of a command line; UserError in one line where tyro refuses it with a box of several."""
     said = StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(Command, args=arguments, prog="real2sim", description=__doc__)  # type: ignore[arg-type]
+            settings = {"prog": "real2sim", "description": __doc__, "registry": RULES}
+            return tyro.cli(Command, args=arguments, **settings)  # type: ignore[arg-type]
     except SystemExit as end:
         if end.code != 2:
             raise

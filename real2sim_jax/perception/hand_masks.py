@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from real2sim_jax.perception.appearance import HAND_LABEL
+from real2sim_jax.perception.colours import BackgroundModel
 from real2sim_jax.perception.embedded import EmbeddedClip
 from real2sim_jax.perception.following import LOST, Looks, best_cut
 from real2sim_jax.perception.hands import PALM, TIPS, HandSeed, find_hands
@@ -33,7 +34,7 @@ BESIDE = 0.5
 FOREARM = 1.5
 """Half of a forearm's width, with its sleeve, over the palm's length."""
 STANDS_OUT = 0.5
-"""More than this share of a hand without landmarks is not background."""
+"""More than this share of a hand is not background."""
 MARGIN = 0.2
 """The box around landmarks is wider by this share of the palm's side."""
 MOST_UNSEEN = 18
@@ -70,6 +71,12 @@ class HandTrack:
         """In how many frames landmarks or the user show it."""
         return len(self.sighted)
 
+    def forget(self, t: int) -> None:
+        """It is not in this frame."""
+        del self.masks[t]
+        self.sighted.discard(t)
+        self.tips.pop(t, None)
+
     def add(self, t: int, seen: Sighting, expected: np.ndarray | None = None) -> None:
         """Take a sighting over: the first of its masks that is as expected (H, W) bool, or the nearest."""
         overlaps = [1.0 if expected is None else mask_iou(mask, expected) for mask in seen.masks]
@@ -101,7 +108,7 @@ def hand_tracks(
             _carry(clip, track, start, order, left)
         tracks.append(track)
     _forget_background(clip, tracks)
-    return sorted(tracks, key=lambda track: -track.sightings)
+    return sorted((track for track in tracks if track.masks), key=lambda track: -track.sightings)
 
 
 def _detected(clip: EmbeddedClip, t: int) -> list[Sighting]:
@@ -175,17 +182,21 @@ def _carry(
 
 
 def _forget_background(clip: EmbeddedClip, tracks: Sequence[HandTrack]) -> None:
-    """Leave out frames in which a hand without landmarks is what most frames show there: it has gone from before it."""
+    """Leave out masks that show what is there without a hand too: it has gone from before it, or never was one."""
     labels = np.zeros((len(clip), *clip.shape), np.uint8)
     for track in tracks:
-        for t in track.sighted:
-            labels[t][track.masks[t]] = HAND_LABEL
+        for t, mask in track.masks.items():
+            labels[t][mask] = HAND_LABEL
     background = background_model(clip.clip, labels, clip.clip.plate(0).noise)
     for track in tracks:
-        for t in set(track.masks) - track.sighted:
-            known = track.masks[t] & background.known
-            if known.any() and changed(clip.clip, background, t)[known].mean() < STANDS_OUT:
-                del track.masks[t]
+        for t, mask in [] if track.drawn else list(track.masks.items()):
+            known = mask & background.known
+            if known.sum() > STANDS_OUT * mask.sum() and _share_changed(clip, background, t, known) < STANDS_OUT:
+                track.forget(t)
+
+
+def _share_changed(clip: EmbeddedClip, background: BackgroundModel, t: int, where: np.ndarray) -> float:
+    return float(changed(clip.clip, background, t)[where].mean())
 
 
 def _overlap(seen: Sighting, expected: np.ndarray) -> float:

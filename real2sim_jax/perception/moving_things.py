@@ -29,6 +29,8 @@ FREE_SHARE = 0.7
 MIN_QUALITY = 0.8
 SAME = 0.5
 """Masks of one frame with this IoU are of one thing."""
+MIN_CHANGED = 0.7
+"""What is cut out because it has changed has done so at more than this share: it is not the table, nor a neighbour."""
 CHANGED_SHARE = 0.25
 """Where another moment shows something else at more than this share of a thing, the thing is not there."""
 
@@ -95,7 +97,8 @@ def cut_changes(clip: EmbeddedClip, t: int, differs: np.ndarray, taken: np.ndarr
     for part in parts_of(differs & ~taken, MIN_SHARE)[:count]:
         column, row, _ = deepest(part)
         cuts.append(clip.cut(t, np.array([[column, row]], float), box=box_around(part)))
-    return _each_once([cut.mask & ~taken for cut in cuts if _may_be_thing(cut, taken)])
+    cuts = [cut for cut in cuts if _may_be_thing(cut, taken) and differs[cut.mask].mean() > MIN_CHANGED]
+    return _each_once([cut.mask & ~taken for cut in cuts])
 
 
 def _may_be_thing(cut: Cut, taken: np.ndarray) -> bool:

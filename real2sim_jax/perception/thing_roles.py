@@ -55,8 +55,10 @@ class Mover:
 
     @property
     def score(self) -> float:
-        """How likely it is what the hand moves."""
-        return self.motion * self.contact * self.free * float(self.track.agreement.mean())
+        """How likely it is what the hand moves: all of that leaves its place, how far matters little."""
+        moves = self.motion / (self.motion + MIN_MOTION)
+        left = max(self.thing.changed, CHANGED_SHARE)
+        return left * moves * self.contact * self.free * float(self.track.agreement.mean())
 
 
 def mover(clip: EmbeddedClip, thing: Thing, track: Track, hands: np.ndarray) -> Mover:

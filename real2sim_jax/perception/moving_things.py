@@ -125,8 +125,8 @@ def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray
             hidden = cv2.dilate(hands[other].astype(np.uint8), near) > 0
             differs |= clip.clip.changed_since(other, t) & ~hidden
     shown = saliency(clip.clip.frames[t])
-    found = cut_changes(clip, t, differs, hands[t], MOST_POINTS)
-    found += cut_things(clip, t, differs, hands[t], MOST_POINTS)
+    found = cut_things(clip, t, differs, hands[t], MOST_POINTS)
+    found += cut_changes(clip, t, differs, hands[t], MOST_POINTS)
     reach = 2 * round(REACH_SHARE * clip.shape[1]) + 1
     way = np.asarray(hands.any(axis=0), np.uint8)
     touched = cv2.dilate(way, np.ones((reach, reach), np.uint8)) > 0

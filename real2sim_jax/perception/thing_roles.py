@@ -85,7 +85,7 @@ def _path(clip: EmbeddedClip, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray
     path, rests = path_of(masks), np.zeros(len(masks), bool)
     seen = np.flatnonzero(masks.any(axis=(1, 2)))
     steps = np.diff(path[seen], axis=0)
-    for i, (before, t) in enumerate(pairwise(seen)):
+    for i, (before, t) in enumerate(pairwise(seen.tolist())):
         if t == before + 1 and np.linalg.norm(np.median(clip.flow(before, t)[masks[t]], axis=0)) < RESTING_PX:
             steps[i], rests[t] = 0.0, True
     path[seen[1:]] = path[seen[:1]] + np.cumsum(steps, axis=0)

@@ -81,7 +81,7 @@ def _view(tile: Tile, pixels: np.ndarray, t: int) -> np.ndarray:
     """One frame, as large as fits into VIEW_PX."""
     width, height = (float(size) for size in tile.observed.image_size)
     scale = min(VIEW_PX[0] / width, VIEW_PX[1] / height)
-    drawn = image_view(tile.observed, pixels[t], t, scale, tile.film and tile.film[t])
+    drawn = image_view(tile.observed, pixels[t], t, scale, None if tile.film is None else tile.film[t])
     drawn = drawn[: VIEW_PX[1], : VIEW_PX[0]]
     canvas = np.full((VIEW_PX[1], VIEW_PX[0] + 2, 3), 225, np.uint8)
     canvas[: drawn.shape[0], : drawn.shape[1]] = drawn

@@ -35,15 +35,15 @@ def save_fit_gif(path: str | Path, box_track: BoxTrack, cuboid_track: CuboidTrac
     points, pixels = wireframes(cuboid_track)
     iou = iou_over_time(cuboid_track, box_track)
     scale = HEIGHT_PX / float(box_track.image_size[1])
-    valid = np.flatnonzero(np.asarray(cuboid_track.valid))
+    valid = np.flatnonzero(np.asarray(cuboid_track.valid)).tolist()
     strip = None
     frames = []
     for place, t in enumerate(valid):
-        left = image_view(box_track, pixels[t], int(t), scale, film and film[t])
+        left = image_view(box_track, pixels[t], t, scale, None if film is None else film[t])
         label(
             left, f"frame {t + 1}{'  touch' if box_track.touching[t] else ''}{'  act' if box_track.acting[t] else ''}"
         )
-        above = np.concatenate([left, _top_view(points, cuboid_track, int(t))], axis=1)
+        above = np.concatenate([left, _top_view(points, cuboid_track, t)], axis=1)
         strip = (
             _agreement(iou[valid], np.asarray(box_track.touching)[valid], above.shape[1]) if strip is None else strip
         )

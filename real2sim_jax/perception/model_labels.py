@@ -63,7 +63,7 @@ def model_labels(
     everywhere = _union(hands, seen)
     progress(HANDS, "things")
     moved, notes, others, also = _moved(seen, prompts, hands, everywhere, progress)
-    acting = acting_hands(hands, moved)
+    acting = acting_hands(seen, hands, moved)
     hand = _union(acting, seen)
     progress(FOLLOWED, "anchor")
     anchor, more = _anchor(seen, prompts, others, moved, everywhere)

@@ -36,6 +36,8 @@ MIN_ANCHOR = 0.1
 """What stands out by less, for its distance, is no anchor."""
 RESTING_PX = 0.3
 """A thing rests between two frames where flow is less than this at most of its pixels: 4 px a second carry nothing."""
+MOST_STILL = 0.8
+"""A hand that acts rests in at most this share of its frames."""
 NEXT_FRAMES = 3
 """A hand that is lost and found is one hand when it is found within so many frames, where it was lost."""
 
@@ -86,7 +88,7 @@ def _path(clip: EmbeddedClip, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray
     seen = np.flatnonzero(masks.any(axis=(1, 2)))
     steps = np.diff(path[seen], axis=0)
     for i, (before, t) in enumerate(pairwise(seen.tolist())):
-        if t == before + 1 and np.linalg.norm(np.median(clip.flow(before, t)[masks[t]], axis=0)) < RESTING_PX:
+        if t == before + 1 and _still(clip, masks[t], before, t):
             steps[i], rests[t] = 0.0, True
     path[seen[1:]] = path[seen[:1]] + np.cumsum(steps, axis=0)
     return path, rests
@@ -201,16 +203,28 @@ def covered(thing: Thing, masks: np.ndarray) -> bool:
     return bool((thing.mask & masks[thing.frame]).sum() > OVERLAP * thing.mask.sum())
 
 
-def acting_hands(tracks: Sequence[HandTrack], moved: np.ndarray) -> list[HandTrack]:
-    """Return the hands that touch the moved thing (T, H, W) bool or were pointed out, and what goes on from them.
+def acting_hands(clip: EmbeddedClip, tracks: Sequence[HandTrack], moved: np.ndarray) -> list[HandTrack]:
+    """Return the moving hands that touch the moved thing (T, H, W) bool or were pointed out, and what goes on from them.
 
     A hand that is lost and found again is two tracks.
     """
     reach = TOUCH_SHARE * moved.shape[2]
-    acting = [h for h in tracks if h.drawn or any(touching(moved[t], mask, reach) for t, mask in h.masks.items())]
-    while more := [h for h in tracks if h not in acting and any(_goes_on(h, other, reach) for other in acting)]:
+    moving = [h for h in tracks if h.drawn or not _rests(clip, h)]
+    acting = [h for h in moving if h.drawn or any(touching(moved[t], mask, reach) for t, mask in h.masks.items())]
+    while more := [h for h in moving if h not in acting and any(_goes_on(h, other, reach) for other in acting)]:
         acting += more
     return acting
+
+
+def _rests(clip: EmbeddedClip, hand: HandTrack) -> bool:
+    """Whether a hand hardly ever moves: then it is none, or another one than that which moves things."""
+    pairs = [(t - 1, t) for t in hand.masks if t - 1 in hand.masks]
+    return bool(pairs) and bool(np.mean([_still(clip, hand.masks[t], before, t) for before, t in pairs]) > MOST_STILL)
+
+
+def _still(clip: EmbeddedClip, mask: np.ndarray, before: int, t: int) -> bool:
+    """Whether what a mask (H, W) bool shows was there the frame before."""
+    return bool(np.linalg.norm(np.median(clip.flow(before, t)[mask], axis=0)) < RESTING_PX)
 
 
 def _goes_on(hand: HandTrack, other: HandTrack, reach: float) -> bool:

@@ -10,7 +10,7 @@ from real2sim_jax.perception.hands import HandSeed, _tiles
 from real2sim_jax.perception.moving_things import Thing, cut_changes
 from real2sim_jax.perception.promptable import Cut
 from real2sim_jax.perception.scene import make_clip
-from real2sim_jax.perception.thing_roles import mover
+from real2sim_jax.perception.thing_roles import acting_hands, mover
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 160
 TABLE = np.random.default_rng(0).integers(90, 130, (HEIGHT, WIDTH, 3), np.uint8)
@@ -105,6 +105,16 @@ def test_what_is_there_without_a_hand_too_is_no_hand():
     real = HandTrack({t: carried[t] for t in range(4)}, {}, {1})
     _forget_background(moving, [real])
     assert len(real.masks) == 4
+
+
+def test_a_hand_that_touches_but_never_moves_does_not_act():
+    """A bottle that landmarks take for a hand, beside what a hand puts onto it."""
+    clip, masks = clip_of([30] * FRAMES)
+    bottle = HandTrack(dict(enumerate(masks)), {}, {1, 2})
+    moving, carried = clip_of([10 + 10 * t for t in range(FRAMES)])
+    hand = HandTrack(dict(enumerate(carried)), {}, {1, 2})
+    assert acting_hands(clip, [bottle], beside(masks)) == []
+    assert acting_hands(moving, [hand], beside(carried)) == [hand]
 
 
 class Nested:

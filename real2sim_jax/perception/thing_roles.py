@@ -204,7 +204,7 @@ def covered(thing: Thing, masks: np.ndarray) -> bool:
 
 
 def acting_hands(clip: EmbeddedClip, tracks: Sequence[HandTrack], moved: np.ndarray) -> list[HandTrack]:
-    """Return the moving hands that touch the moved thing (T, H, W) bool or were pointed out, and what goes on from them.
+    """Return the moving hands that touch the moved thing (T, H, W) bool or were pointed out, and their continuations.
 
     A hand that is lost and found again is two tracks.
     """

@@ -239,7 +239,7 @@ def _goes_on(hand: HandTrack, other: HandTrack, reach: float) -> bool:
 def anchor_of(clip: EmbeddedClip, things: Sequence[Thing], moved: np.ndarray) -> tuple[Thing, float] | None:
     """Return the thing beside which the moved one (T, H, W) bool ends, and how much it stands out; None without any.
 
-    It is the one that stands out most and is nearest; what hardly stands out is a part of the table.
+    It is the one that stands out most, stays and is nearest; what hardly stands out is a part of the table.
     """
     seen = np.flatnonzero(moved.any(axis=(1, 2)))
     if len(seen) == 0 or not things:
@@ -252,6 +252,6 @@ def anchor_of(clip: EmbeddedClip, things: Sequence[Thing], moved: np.ndarray) ->
     for thing in things:
         picture = shown[thing.frame]
         stands_out = 1.0 if picture is None else float(picture[thing.mask].mean())
-        scores.append(stands_out / (1.0 + float(away[thing.mask].min()) / size))
+        scores.append((1.0 - thing.changed) * stands_out / (1.0 + float(away[thing.mask].min()) / size))
     best = int(np.argmax(scores))
     return (things[best], scores[best]) if scores[best] > MIN_ANCHOR else None

@@ -10,7 +10,7 @@ from real2sim_jax.perception.hands import HandSeed, _tiles
 from real2sim_jax.perception.moving_things import Thing, cut_changes
 from real2sim_jax.perception.promptable import Cut
 from real2sim_jax.perception.scene import make_clip
-from real2sim_jax.perception.thing_roles import acting_hands, mover
+from real2sim_jax.perception.thing_roles import acting_hands, anchor_of, mover
 
 FRAMES, HEIGHT, WIDTH = 12, 96, 160
 TABLE = np.random.default_rng(0).integers(90, 130, (HEIGHT, WIDTH, 3), np.uint8)
@@ -115,6 +115,12 @@ def test_a_hand_that_touches_but_never_moves_does_not_act():
     hand = HandTrack(dict(enumerate(carried)), {}, {1, 2})
     assert acting_hands(clip, [bottle], beside(masks)) == []
     assert acting_hands(moving, [hand], beside(carried)) == [hand]
+
+
+def test_the_anchor_stays_where_it_is():
+    clip, masks = clip_of([30] * 4)
+    gone, stays = (Thing(0, square(60), changed, False) for changed in (0.7, 0.1))
+    assert anchor_of(clip, [gone, stays], masks)[0] is stays
 
 
 class Nested:

@@ -117,8 +117,10 @@ def test_a_hand_that_touches_but_never_moves_does_not_act():
     assert acting_hands(moving, [hand], beside(carried)) == [hand]
 
 
-def test_the_anchor_stays_where_it_is():
+def test_the_anchor_stays_where_it_is(monkeypatch):
     clip, masks = clip_of([30] * 4)
+    # As where the network is not installed: everything stands out.
+    monkeypatch.setattr("real2sim_jax.perception.thing_roles.saliency", lambda image: None)
     gone, stays = (Thing(0, square(60), changed, False) for changed in (0.7, 0.1))
     assert anchor_of(clip, [gone, stays], masks)[0] is stays
 

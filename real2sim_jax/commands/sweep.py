@@ -36,6 +36,10 @@ class Sweep:
     """Folder that gets STUDY.csv and STUDY.png; RUNS/sweeps when absent."""
     page: Path | None = None
     """Page whose section `study STUDY` gets the table and the picture."""
+    plan: bool = False
+    """Only say what would be trained, how many control steps that is, and how long it takes."""
+    rate: float | None = None
+    """Control steps per second of a training, for --plan; that of the finished populations when absent."""
     ray: str | None = None
     """Address of a Ray cluster to run on, or `local` to start one on this machine for the purpose."""
     cpus: float = 1.0
@@ -54,6 +58,8 @@ class Sweep:
         studies, failures = self._studies()
         inputs = Inputs(self.runs, self.tracks, self.specs)
         members = {}
+        if self.plan:
+            return self._plan(studies, failures, inputs, console)
         with self._execution(inputs, console) as execute:
             for study in studies:
                 members[study.name], refused = members_of(study, inputs)
@@ -68,6 +74,22 @@ class Sweep:
                     shown.write(study, members[study.name])
         for name, why in failures.items():
             console.say(f"failed: {name}: {why}")
+        return 1 if failures else 0
+
+    def _plan(self, studies: Sequence[Any], failures: dict[str, str], inputs: Any, console: Any) -> int:
+        from real2sim_jax.sweeps.plan import HEADER, plan
+        from real2sim_jax.sweeps.runner import members_of
+
+        members = {}
+        for study in studies:
+            found, refused = members_of(study, inputs)
+            members[study.name] = [m for m in found if self._wants(m.job.action.name)]
+            failures |= refused
+        rows, source = plan(members, inputs, self.rate)
+        console.table("what is to do", HEADER, rows)
+        console.say(source)
+        for name, why in failures.items():
+            console.say(f"cannot be done: {name}: {why}")
         return 1 if failures else 0
 
     def _studies(self) -> tuple[list[Any], dict[str, str]]:

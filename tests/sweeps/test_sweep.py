@@ -1,6 +1,7 @@
 """`real2sim sweep` in small: what is finished is skipped, what fails costs a line, what is interrupted goes on."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -79,6 +80,12 @@ def test_a_sweep_to_its_table(files, capsys, monkeypatch):
     assert "| usual | push_left_to_right | 2 |" in page.read_text()
     assert (runs / "sweeps" / "small.png").stat().st_size > 0
 
+    assert run(files / "small.toml", "--runs", runs, "--plan") == 1
+    told = capsys.readouterr().out
+    # Two of three conditions can be run, one is finished; the other's two seeds of 1920 steps are left.
+    assert re.search(r"small +\W? *2 +\W? *1 +\W? *2 +\W? *0\.0 M", told) and "of the finished populations" in told
+    assert "cannot be done: small: missing-video" in told
+
     before = page.read_text()
     # The same condition of another study has been run already.
     (files / "other.toml").write_text(STUDY.partition("[conditions.missing-video]")[0])
@@ -99,6 +106,23 @@ def test_ctrl_c_in_a_training_costs_nothing_that_was_learnt(files, tmp_path):
     assert run(*arguments) == 0
     (summary,) = tmp_path.rglob("summary.json")
     assert read_json(summary)["resumed"] is True
+
+
+def test_a_plan_counts_steps_and_hours_and_trains_nothing(files, tmp_path, capsys):
+    study = STUDY.partition("[conditions.missing-video]")[0].replace("steps = 1920", "steps = 3_600_000")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(study)
+    arguments = (tmp_path / "a.toml", tmp_path / "b.toml", "--runs", tmp_path / "runs", "--plan")
+    assert run(*arguments) == 0
+    assert "give --rate STEPS_PER_SECOND" in capsys.readouterr().out
+    assert run(*arguments, "--rate", "1000") == 0
+    told = [re.findall(r"[\w.]+", line) for line in capsys.readouterr().out.splitlines()]
+    # What both studies have is done once.
+    assert ["a", "1", "1", "2", "7.2", "M", "2.0"] in told and ["b", "0", "0", "0", "0.0", "M", "0.0"] in told
+    assert ["all", "1", "1", "2", "7.2", "M", "2.0"] in told
+    assert not list(tmp_path.rglob("*.npz"))
+    assert run(*arguments, "--rate", "0") == 2
+    assert "--rate 0: expected control steps per second above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def hand_tracks(
 def _detected(clip: EmbeddedClip, t: int) -> list[Sighting]:
     """The hands that landmarks show in a frame, each once."""
     kept: list[Sighting] = []
-    for seed in find_hands(clip.clip.frames[t]):
+    for seed in find_hands(clip.clip.frames[t], small=True):
         drawn = seed.mask(clip.shape)
         if any((drawn & one.masks[0]).sum() > 0.5 * drawn.sum() for one in kept):
             continue

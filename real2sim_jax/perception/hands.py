@@ -57,12 +57,15 @@ def detector_installed() -> bool:
     return hasattr(FieldDescriptorProto.DESCRIPTOR.fields[0], "label")
 
 
-def find_hands(image: np.ndarray) -> list[HandSeed]:
-    """Return the hands of an image (H, W, 3) RGB in several views of it, best first; none without the package."""
+def find_hands(image: np.ndarray, small: bool = False) -> list[HandSeed]:
+    """Return the hands of an image (H, W, 3) RGB in several views of it, best first; none without the package.
+
+    small: look in tiles too, which show small hands large, where no other view shows one. Bottles are taken for hands
+    there now and then, so whoever asks has to look twice.
+    """
     if not detector_installed():
         return []
-    # Tiles show small hands large; they take as long as all other views, so they are for pictures without a large hand.
-    found = _seen(_views(image)) or _seen(_tiles(image))
+    found = _seen(_views(image)) or (_seen(_tiles(image)) if small else [])
     return sorted((hand for hand in found if hand.score >= MIN_SCORE), key=lambda hand: -hand.score)
 
 

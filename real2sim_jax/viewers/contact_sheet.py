@@ -37,7 +37,8 @@ class Tile:
 def save_contact_sheet(path: str | Path, tiles: Sequence[Tile], refused: Mapping[str, str]) -> None:
     """Write a PNG with a tile for each video, in the order of their actions; `refused` are the reasons of the others.
 
-    A green border: the track shows its action and nothing is flagged; amber: flagged; red: does not show it, or no fit.
+    A green border: the track shows its action and nothing is flagged; amber: flagged, or it shows its action only because
+    the name says so; red: does not show it, or no fit.
     """
     ordered = sorted(tiles, key=lambda tile: tile.report.action)
     pictures = [draw_tile(tile) for tile in ordered]
@@ -61,7 +62,9 @@ def draw_tile(tile: Tile) -> np.ndarray:
     agreement = "  ".join(f"{body} {value:.2f}" for body, value in report.iou.items())
     notes = [f"fails: {', '.join(report.broken_rules)}"] if report.broken_rules else []
     notes += [f"flags: {', '.join(report.flags)}"] if report.flags else []
-    colour = FAILED if report.broken_rules else FLAGGED if report.flags else GOOD
+    by_name = not report.shown_by_evidence and not report.broken_rules
+    notes += ["by its name: the picture alone shows something else"] if by_name else []
+    colour = FAILED if report.broken_rules else FLAGGED if report.flags or by_name else GOOD
     pixels = wireframes(tile.track)[1]
     views = np.concatenate([_view(tile, pixels, t) for t in _three_frames(tile.observed)], axis=1)
     title = _title(

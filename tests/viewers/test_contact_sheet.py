@@ -22,8 +22,13 @@ def tile(name, size=(427, 240), **report):
 
 @pytest.mark.parametrize(
     ("report", "colour"),
-    [({}, GOOD), ({"flags": ["hovering"]}, FLAGGED), ({"broken_rules": ["lifted"], "flags": ["size"]}, FAILED)],
-    ids=["good", "flagged", "failed"],
+    [
+        ({}, GOOD),
+        ({"flags": ["hovering"]}, FLAGGED),
+        ({"shown_by_evidence": False}, FLAGGED),
+        ({"broken_rules": ["lifted"], "flags": ["size"], "shown_by_evidence": False}, FAILED),
+    ],
+    ids=["good", "flagged", "by its name", "failed"],
 )
 def test_the_border_says_how_good_the_fit_is(report, colour):
     picture = draw_tile(tile("pick_up", **report))

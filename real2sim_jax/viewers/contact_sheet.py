@@ -37,8 +37,8 @@ class Tile:
 def save_contact_sheet(path: str | Path, tiles: Sequence[Tile], refused: Mapping[str, str]) -> None:
     """Write a PNG with a tile for each video, in the order of their actions; `refused` are the reasons of the others.
 
-    A green border: the track shows its action and nothing is flagged; amber: flagged, or it shows its action by its name
-    alone; red: does not show it, or no fit.
+    A green border: the track shows its action and nothing is flagged; amber: flagged, or shown by its name alone; red:
+    does not show it, or no fit.
     """
     ordered = sorted(tiles, key=lambda tile: tile.report.action)
     pictures = [draw_tile(tile) for tile in ordered]

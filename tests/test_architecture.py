@@ -25,6 +25,7 @@ ORDER = (
     ("sweeps",),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -64,8 +65,12 @@ def test_imports_go_one_way(path):
 
 
 def test_nothing_lies_loose_beside_the_rooms():
-    assert {path.name for path in PACKAGE.glob("*.py")} <= {"__init__.py", "cli.py", "jax_settings.py"}
-    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(LEVEL) - {"cli", "jax_settings"}
+    assert {path.name for path in PACKAGE.glob("*.py")} <= {"__init__.py", "__main__.py", "cli.py", "jax_settings.py"}
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(LEVEL) - {
+        "__main__",
+        "cli",
+        "jax_settings",
+    }
 
 
 def test_no_public_class_has_the_name_of_another():

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import real2sim_jax
 from real2sim_jax.benchmarks.report import make_report, save_report
 from real2sim_jax.benchmarks.success import Success
 from real2sim_jax.core.actions import ACTIONS
@@ -31,6 +34,13 @@ def tracks(tmp_path):
     (folder / "something_else_boxes.json").write_text(json.dumps({"7": frames}))
     (folder / "actions.csv").write_text("video_id,action,width,height\n7,push_left_to_right,427,240\n")
     return folder
+
+
+def test_the_package_runs_as_a_module():
+    found = subprocess.run(
+        [sys.executable, "-m", "real2sim_jax", "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == f"real2sim {real2sim_jax.__version__}\n"
 
 
 def benchmark_report(ok):

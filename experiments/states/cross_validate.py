@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import NOISE
 
 from real2sim_jax.benchmarks.reconstruction import failures_of
 from real2sim_jax.benchmarks.report import rate
@@ -28,10 +29,9 @@ from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.robot.options import Parser
 from real2sim_jax.stages.console import Console
 from real2sim_jax.sweeps.tables import check_section, markdown_table, write_section
-from real2sim_jax.synthetic.scenes import Noise, synthetic_tracks
+from real2sim_jax.synthetic.scenes import synthetic_tracks
 
 FOLDS = 5
-NOISE = Noise(side_px=3.0, hole_fraction=0.2)
 SYNTHETIC_SEED = 20
 DOCS = Path("docs/state_estimation.md")
 HEADER = ("number", "halved: named, evidence, synthetic, cm", "doubled: named, evidence, synthetic, cm")

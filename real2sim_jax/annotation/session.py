@@ -3,7 +3,7 @@
 import base64
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,10 +83,7 @@ class Session:
         masks = self._masks
         if masks is None or not 0 <= t < len(masks):
             return None
-        picture = np.zeros((*masks.shape[1:], 4), np.uint8)
-        for body, colour in COLOURS.items():
-            picture[masks[t] == body + 1] = (*colour[::-1], OPACITY)
-        return cv2.imencode(".png", picture)[1].tobytes()
+        return _png([(masks[t] == body + 1, colour) for body, colour in COLOURS.items()])
 
     def cut(self, text: str) -> dict[str, Any]:
         """Return the box and the mask of what a frame shows at a point, from a line ROLE=x,y@FRAME in px of the video.
@@ -104,9 +101,7 @@ class Session:
         if not found.mask.any():
             raise UserError("nothing is seen there; draw a box around it")
         box = box_around(found.mask) / scale
-        picture = np.zeros((*frame.shape[:2], 4), np.uint8)
-        picture[found.mask] = (*ROLE_COLOURS.get(role, GREY)[::-1], OPACITY)
-        png = base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()
+        png = base64.b64encode(_png([(found.mask, ROLE_COLOURS.get(role, GREY))])).decode()
         return {"box": np.round(box, 1).tolist(), "mask": f"data:image/png;base64,{png}"}
 
     def _point(self, text: str) -> tuple[str, int, np.ndarray]:
@@ -174,3 +169,11 @@ class Session:
         # As the drifting camera saw them: boxes are drawn on its pictures.
         self._masks = unstabilise(found.labels, found.drift)
         job.notes, job.touching = list(found.notes), contact.touching.tolist()
+
+
+def _png(layers: Sequence[tuple[np.ndarray, tuple[int, int, int]]]) -> bytes:
+    """Masks (H, W) bool in their colours, transparent elsewhere."""
+    picture = np.zeros((*layers[0][0].shape, 4), np.uint8)
+    for mask, colour in layers:
+        picture[mask] = (*colour[::-1], OPACITY)
+    return cv2.imencode(".png", picture)[1].tobytes()

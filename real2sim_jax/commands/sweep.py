@@ -52,18 +52,15 @@ class Sweep:
     def __call__(self) -> int:
         """Run the command."""
         from real2sim_jax.stages.console import Console
-        from real2sim_jax.sweeps.runner import Inputs, members_of, run_missing
+        from real2sim_jax.sweeps.runner import Inputs, run_missing
 
         console = Console()
         studies, failures = self._studies()
         inputs = Inputs(self.runs, self.tracks, self.specs)
-        members = {}
         if self.plan:
             return self._plan(studies, failures, inputs, console)
         with self._execution(inputs, console) as execute:
-            for study in studies:
-                members[study.name], refused = members_of(study, inputs)
-                failures |= refused
+            members = self._members(studies, inputs, failures)
             chosen = [m for every in members.values() for m in every if self._wants(m.job.action.name)]
             shown = _Results(inputs, self.out or self.runs / "sweeps", self.page, console)
             try:
@@ -78,19 +75,25 @@ class Sweep:
 
     def _plan(self, studies: Sequence[Any], failures: dict[str, str], inputs: Any, console: Any) -> int:
         from real2sim_jax.sweeps.plan import HEADER, plan
-        from real2sim_jax.sweeps.runner import members_of
 
-        members = {}
-        for study in studies:
-            found, refused = members_of(study, inputs)
-            members[study.name] = [m for m in found if self._wants(m.job.action.name)]
-            failures |= refused
-        rows, source = plan(members, inputs, self.rate)
+        every = self._members(studies, inputs, failures)
+        wanted = {study: [m for m in found if self._wants(m.job.action.name)] for study, found in every.items()}
+        rows, source = plan(wanted, inputs, self.rate)
         console.table("what is to do", HEADER, rows)
         console.say(source)
         for name, why in failures.items():
             console.say(f"cannot be done: {name}: {why}")
         return 1 if failures else 0
+
+    def _members(self, studies: Sequence[Any], inputs: Any, failures: dict[str, str]) -> dict[str, Any]:
+        """Return the populations of each study by its name; why others cannot be made joins the failures."""
+        from real2sim_jax.sweeps.runner import members_of
+
+        members = {}
+        for study in studies:
+            members[study.name], refused = members_of(study, inputs)
+            failures |= refused
+        return members
 
     def _studies(self) -> tuple[list[Any], dict[str, str]]:
         """Return the studies that can be read, and why others cannot; UserError when none is left."""

@@ -9,6 +9,7 @@ corners, but the wall's few edges lie around it.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -112,16 +113,14 @@ def _registered(greys: list[np.ndarray]) -> np.ndarray:
 
 def _best(still: np.ndarray, before: np.ndarray, grey: np.ndarray, key: np.ndarray) -> np.ndarray:
     """The similarity (3, 3) to a key frame that most speaks for; `still` is that of the frame before."""
-    guess = _likelier(grey, key, np.eye(3), still, still @ _between(grey, before))
+    # Before a camera on a stand the frame before is where the key frame is.
+    moved_already = [] if np.array_equal(still, np.eye(3)) else [still]
+    guesses = [np.eye(3), *moved_already, still @ _between(grey, before)]
+    evidence, guess = max(((_evidence(grey, one, key), one) for one in guesses), key=itemgetter(0))
     moved = cv2.warpAffine(grey, guess[:2], (key.shape[1], key.shape[0]), borderMode=cv2.BORDER_REPLICATE)
     closer = _between(moved, key) @ guess
     # Windows agree within a pixel or two; corners tell parts of one.
-    return closer if BETTER * _evidence(grey, closer, key) > _evidence(grey, guess, key) else guess
-
-
-def _likelier(grey: np.ndarray, key: np.ndarray, *matrices: np.ndarray) -> np.ndarray:
-    """Which of several matrices most speaks for."""
-    return max(matrices, key=lambda matrix: _evidence(grey, matrix, key))
+    return closer if BETTER * _evidence(grey, closer, key) > evidence else guess
 
 
 def _evidence(grey: np.ndarray, matrix: np.ndarray, key: np.ndarray) -> float:

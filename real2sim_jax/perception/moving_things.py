@@ -65,7 +65,8 @@ def find_things(clip: EmbeddedClip, hands: np.ndarray) -> list[Thing]:
 
 
 def _thing(clip: EmbeddedClip, t: int, mask: np.ndarray, end: int, others: list[int], hands: np.ndarray) -> Thing:
-    share = {other: _changed_share(clip, t, mask, other, hands) for other in others}
+    # What a hand hides is taken to be there still.
+    share = {other: changed_share(clip, t, mask, other, hands) or 0.0 for other in others}
     return Thing(t, mask, share[end], max(share.values()) <= CHANGED_SHARE)
 
 
@@ -137,9 +138,9 @@ def _things_at(clip: EmbeddedClip, t: int, moments: list[int], hands: np.ndarray
     return _each_once(found)
 
 
-def _changed_share(clip: EmbeddedClip, t: int, mask: np.ndarray, other: int, hands: np.ndarray) -> float:
-    """The share of a thing's pixels, of those that no hand hides then, that another moment does not show."""
+def changed_share(clip: EmbeddedClip, t: int, mask: np.ndarray, other: int, hands: np.ndarray) -> float | None:
+    """Return the share of a mask's pixels (H, W) bool that another moment does not show; None where hands hide most."""
     open_ = mask & ~hands[other] & clip.clip.shown[other]
     if open_.sum() < (1.0 - FREE_SHARE) * mask.sum():
-        return 0.0
+        return None
     return float(clip.clip.changed_since(other, t)[open_].mean())

@@ -21,7 +21,7 @@ from real2sim_jax.perception.motion import (
     motion_of,
     path_of,
 )
-from real2sim_jax.perception.moving_things import CHANGED_SHARE, FREE_SHARE, SAME, Thing
+from real2sim_jax.perception.moving_things import CHANGED_SHARE, SAME, Thing, changed_share
 from real2sim_jax.perception.saliency import saliency
 
 OVERLAP = 0.3
@@ -88,7 +88,7 @@ def _path(clip: EmbeddedClip, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray
     seen = np.flatnonzero(masks.any(axis=(1, 2)))
     steps = np.diff(path[seen], axis=0)
     for i, (before, t) in enumerate(pairwise(seen.tolist())):
-        if t == before + 1 and _still(clip, masks[t], before, t):
+        if t == before + 1 and _pixels_rest(clip, masks[t], before, t):
             steps[i], rests[t] = 0.0, True
     path[seen[1:]] = path[seen[:1]] + np.cumsum(steps, axis=0)
     return path, rests
@@ -99,11 +99,8 @@ def _arrived(clip: EmbeddedClip, home: np.ndarray, mask: np.ndarray, before: int
 
     A mask that grows over what was there all along moves, but no thing does. What a hand hid before is not known.
     """
-    off = mask & ~home
-    known = off & ~hands[before] & clip.clip.shown[before]
-    if known.sum() < (1.0 - FREE_SHARE) * off.sum():
-        return True
-    return float(clip.clip.changed_since(before, t)[known].mean()) > CHANGED_SHARE
+    share = changed_share(clip, t, mask & ~home, before, hands)
+    return share is None or share > CHANGED_SHARE
 
 
 def _on_the_way(distances: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -219,10 +216,12 @@ def acting_hands(clip: EmbeddedClip, tracks: Sequence[HandTrack], moved: np.ndar
 def _rests(clip: EmbeddedClip, hand: HandTrack) -> bool:
     """Whether a hand hardly ever moves: then it is none, or another one than that which moves things."""
     pairs = [(t - 1, t) for t in hand.masks if t - 1 in hand.masks]
-    return bool(pairs) and bool(np.mean([_still(clip, hand.masks[t], before, t) for before, t in pairs]) > MOST_STILL)
+    return bool(pairs) and bool(
+        np.mean([_pixels_rest(clip, hand.masks[t], before, t) for before, t in pairs]) > MOST_STILL
+    )
 
 
-def _still(clip: EmbeddedClip, mask: np.ndarray, before: int, t: int) -> bool:
+def _pixels_rest(clip: EmbeddedClip, mask: np.ndarray, before: int, t: int) -> bool:
     """Whether what a mask (H, W) bool shows was there the frame before."""
     return bool(np.linalg.norm(np.median(clip.flow(before, t)[mask], axis=0)) < RESTING_PX)
 

@@ -191,21 +191,21 @@ def _made_from(folder: Path, action: Action, observed: BoxTrack | MaskTrack, con
 
 def _write_fit(folder: Path, observed: BoxTrack, track: CuboidTrack, made_from: Mapping[str, Any]) -> None:
     write_states(folder / "states.csv", track)
-    save_fit_gif(folder / "fit.gif", observed, track, film_of(folder, len(track.valid)))
+    film = _film_of(folder)
+    save_fit_gif(folder / "fit.gif", observed, track, film and read_film(film, len(track.valid)))
     save(folder / "track.npz", track, **made_from)
 
 
-def film_of(folder: Path, frames: int) -> list[np.ndarray] | None:
-    """Return the frames (H, W, 3) uint8 of a video's steadied film, None where there is none."""
-    return read_film(folder / FILM, frames) if (folder / FILM).is_file() else None
+def _film_of(folder: Path) -> Path | None:
+    """A video's steadied film, None where there is none."""
+    return folder / FILM if (folder / FILM).is_file() else None
 
 
 def _write_overview(out: Path, fits: Fits, observed: Mapping[str, BoxTrack]) -> None:
     tiles = []
     for video, report in fits.reports.items():
         save_fit_report(out / video / "quality.json", report)
-        track = fits.tracks[video][1]
-        tiles.append(Tile(video, observed[video], track, report, film_of(out / video, len(track.valid))))
+        tiles.append(Tile(video, observed[video], fits.tracks[video][1], report, _film_of(out / video)))
     save_contact_sheet(out / "contact_sheet.png", tiles, fits.skipped)
     curves = {video: np.asarray(r.loss_curve) for video, r in fits.reports.items() if r.loss_curve}
     if curves:

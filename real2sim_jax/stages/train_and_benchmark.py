@@ -16,7 +16,7 @@ from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
-from real2sim_jax.config.simulation import EnvConfig
+from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -40,6 +40,7 @@ NOMINAL_HEIGHTS_M = (0.065, 0.10)
 NOMINAL_ROWS = 10
 EVALUATION_ROWS = 64
 """Of each spec, during training."""
+NOTHING_VARIES = RandomizationConfig()
 SHOWN = ("eval/", "train/", "reward/")
 """Numbers of a training that are plotted."""
 
@@ -144,7 +145,8 @@ def judged(
         policy, found = load_policy(path), demonstrations_of(path)
         demos = None if found is None else load(found, Demonstration)
         for spec, starts in states.items():
-            trajectories, success, _ = rollout_of(policy.action, physics, policy.sees_object, placing)(policy, starts)
+            rollout = rollout_of(policy.action, physics, policy.sees_object, placing.randomization)
+            trajectories, success, _ = rollout(policy, starts)
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             report = make_report(policy.action, success, **identity, physics=physics, seed=seed)
             if demos is not None:
@@ -174,9 +176,11 @@ def _reward_plot(target: Path, demos: Demonstration | None, report: Report, traj
 
 
 @cache
-def rollout_of(action: Action, physics: str, sees_object: bool, placing: Placing = ON_PLACE) -> Rollout:
+def rollout_of(
+    action: Action, physics: str, sees_object: bool, randomization: RandomizationConfig = NOTHING_VARIES
+) -> Rollout:
     """Return what rolls policies of an action out; kept, and with it what it has compiled."""
-    config = EnvConfig(observe_object=sees_object, randomization=placing.randomization)
+    config = EnvConfig(observe_object=sees_object, randomization=randomization)
     return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
 
 

@@ -39,19 +39,19 @@ def _once(jobs: Iterable[Job]) -> list[Job]:
     return list({job.key: job for job in jobs}.values())
 
 
-def steps_of(job: Job) -> int:
-    """Return the control steps of a population, all seeds together."""
+def _steps_of(job: Job) -> int:
+    """The control steps of a population, all seeds together."""
     return job.condition.train.ppo.steps * len(job.seeds)
 
 
 def _measured(jobs: Sequence[Job], inputs: Inputs) -> float | None:
     """Control steps per second of what is finished; an interrupted training has no whole time."""
     found = [(job, summary) for job in _once(jobs) if (summary := finished(inputs.folder(job), job))]
-    whole = [(steps_of(job), summary["train_s"]) for job, summary in found if not summary.get("resumed")]
+    whole = [(_steps_of(job), summary["train_s"]) for job, summary in found if not summary.get("resumed")]
     return sum(steps for steps, _ in whole) / sum(seconds for _, seconds in whole) if whole else None
 
 
 def _row(name: str, jobs: Sequence[Job], missing: Sequence[Job], rate: float | None) -> tuple[str, ...]:
-    steps, policies = sum(map(steps_of, missing)), sum(len(job.seeds) for job in missing)
+    steps, policies = sum(map(_steps_of, missing)), sum(len(job.seeds) for job in missing)
     hours = f"{steps / rate / 3600.0:.1f}" if rate else "?"
     return name, str(len(jobs)), str(len(missing)), str(policies), f"{steps / 1e6:,.1f} M", hours

@@ -11,6 +11,7 @@ from PIL import Image
 from real2sim_jax.data.artefacts import replacing
 from real2sim_jax.data.types import BoxTrack, CuboidTrack
 from real2sim_jax.evaluation.report import FitReport
+from real2sim_jax.viewers.film import read_film
 from real2sim_jax.viewers.fit import BACKGROUND, INK, Film, image_view, wireframes
 
 Colour = tuple[int, int, int]
@@ -30,8 +31,8 @@ class Tile:
     observed: BoxTrack
     track: CuboidTrack
     report: FitReport
-    film: Film = None
-    """A picture of each frame, where there is one."""
+    film: Path | None = None
+    """File of its frames to draw on, where there is one; read when it is drawn, because films are large."""
 
 
 def save_contact_sheet(path: str | Path, tiles: Sequence[Tile], refused: Mapping[str, str]) -> None:
@@ -66,7 +67,8 @@ def draw_tile(tile: Tile) -> np.ndarray:
     notes += ["by its name: the picture alone shows something else"] if by_name else []
     colour = FAILED if report.broken_rules else FLAGGED if report.flags or by_name else GOOD
     pixels = wireframes(tile.track)[1]
-    views = np.concatenate([_view(tile, pixels, t) for t in _three_frames(tile.observed)], axis=1)
+    film = None if tile.film is None else read_film(tile.film, len(pixels))
+    views = np.concatenate([_view(tile, pixels, t, film) for t in _three_frames(tile.observed)], axis=1)
     title = _title(
         views.shape[1], f"{tile.video}  {report.action}", f"{agreement}   {';  '.join(notes) or 'good'}", colour
     )
@@ -80,11 +82,11 @@ def _three_frames(observed: BoxTrack) -> tuple[int, int, int]:
     return int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])
 
 
-def _view(tile: Tile, pixels: np.ndarray, t: int) -> np.ndarray:
+def _view(tile: Tile, pixels: np.ndarray, t: int, film: Film) -> np.ndarray:
     """One frame, as large as fits into VIEW_PX."""
     width, height = (float(size) for size in tile.observed.image_size)
     scale = min(VIEW_PX[0] / width, VIEW_PX[1] / height)
-    drawn = image_view(tile.observed, pixels[t], t, scale, None if tile.film is None else tile.film[t])
+    drawn = image_view(tile.observed, pixels[t], t, scale, None if film is None else film[t])
     drawn = drawn[: VIEW_PX[1], : VIEW_PX[0]]
     canvas = np.full((VIEW_PX[1], VIEW_PX[0] + 2, 3), 225, np.uint8)
     canvas[: drawn.shape[0], : drawn.shape[1]] = drawn

@@ -51,6 +51,6 @@ def test_a_policy_finds_an_object_whose_place_it_is_given():
     found = {}
     for given in (False, True):
         placing = Placing(0.1, given)
-        rollout = rollout_of(action, "batch", policy.sees_object, placing)
+        rollout = rollout_of(action, "batch", policy.sees_object, placing.randomization)
         found[given] = int(np.asarray(rollout(policy, placing.starts(rows(action), action, 0))[1].ok).sum())
     assert found[True] >= 0.85 * ROWS > 0.5 * ROWS > found[False]

@@ -64,7 +64,7 @@ def draw_tile(tile: Tile) -> np.ndarray:
     notes = [f"fails: {', '.join(report.broken_rules)}"] if report.broken_rules else []
     notes += [f"flags: {', '.join(report.flags)}"] if report.flags else []
     by_name = not report.shown_by_evidence and not report.broken_rules
-    notes += ["by its name: the picture alone shows something else"] if by_name else []
+    notes += ["by its name alone"] if by_name else []
     colour = FAILED if report.broken_rules else FLAGGED if report.flags or by_name else GOOD
     pixels = wireframes(tile.track)[1]
     film = None if tile.film is None else read_film(tile.film, len(pixels))

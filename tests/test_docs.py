@@ -13,7 +13,7 @@ import pytest
 import tyro
 
 from real2sim_jax.benchmarks.report import Report
-from real2sim_jax.benchmarks.specs import HAND_COLUMNS, HELD_COLUMNS, STANDING_COLUMNS
+from real2sim_jax.benchmarks.specs import FETCHED_COLUMNS, HAND_COLUMNS, MOVED_COLUMNS, STANDING_COLUMNS
 from real2sim_jax.cli import Command
 from real2sim_jax.core.actions import ACTIONS
 from real2sim_jax.core.reference import Reference
@@ -157,7 +157,7 @@ def test_every_field_of_the_arrays_is_described(kind):
         ("quality.json", FitReport),
         ("policy.npz", [f"reference_{field.name}" for field in fields(Reference)]),
         ("report_SPEC.json", Report),
-        ("Start states", HAND_COLUMNS + STANDING_COLUMNS + HELD_COLUMNS),
+        ("Start states", HAND_COLUMNS + STANDING_COLUMNS + MOVED_COLUMNS + FETCHED_COLUMNS),
     ],
 )
 def test_every_field_of_the_other_files_is_described(heading, names):

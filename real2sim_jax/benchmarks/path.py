@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.benchmarks.terms import scenes_of
+from real2sim_jax.benchmarks.terms import scenes_of, targets_of
 from real2sim_jax.data.types import Array, Demonstration
-from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, reward_targets
+from real2sim_jax.simulation.reward import ObservedScene, RewardTarget
 from real2sim_jax.simulation.types import Trajectory
 
 NEAR_M, NEAR_DEG = 0.05, 30.0
@@ -17,23 +17,26 @@ AUC_M = 0.1
 MOVED = 0
 
 
-def path_agreement(trajectories: Trajectory, demos: Demonstration) -> tuple[np.ndarray, np.ndarray]:
+def path_agreement(
+    trajectories: Trajectory, demos: Demonstration, fetched: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return what share of N episodes' time the moved object is near the demonstrated path, and its ADD-AUC, (N,) each.
 
     Near is within NEAR_M and NEAR_DEG of where it is at that time in the demonstration that is followed best (demos
     stacked on a leading axis). ADD is the mean distance of the object's two ends from where they should be, because
-    a simulated cylinder has no direction around; its AUC is the mean of 1 - ADD / AUC_M, 0 at the least.
+    a simulated cylinder has no direction around; its AUC is the mean of 1 - ADD / AUC_M, 0 at the least. fetched: the
+    demonstrations are displaced to where the moved object stood.
     """
-    near, auc = _agreement(scenes_of(trajectories), reward_targets(demos))
+    near, auc = _agreement(scenes_of(trajectories), targets_of(trajectories, demos, fetched))
     best = np.argmax(near, axis=1)[:, None]
     return tuple(np.take_along_axis(np.asarray(found), best, axis=1)[:, 0] for found in (near, auc))  # type: ignore
 
 
 @jax.jit
 def _agreement(scenes: ObservedScene, demos: RewardTarget) -> tuple[Array, Array]:
-    """Both for N scenes (N, T, ...) and D demonstrations (D, T, ...), (N, D) each."""
+    """Both for N scenes (N, T, ...) and D demonstrations of each (N, D, T, ...), (N, D) each."""
     one = partial(jax.vmap, in_axes=(None, 0))(_follows)
-    return jax.vmap(one, in_axes=(0, None))(scenes, demos)
+    return jax.vmap(one)(scenes, demos)
 
 
 def _follows(scene: ObservedScene, demo: RewardTarget) -> tuple[Array, Array]:

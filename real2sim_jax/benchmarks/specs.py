@@ -13,6 +13,7 @@ from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import read_columns, write_csv
 from real2sim_jax.data.types import Array
+from real2sim_jax.simulation.initial_states import fetched_from
 from real2sim_jax.simulation.types import StartState
 
 SpecName = Literal["easy", "hard"]
@@ -20,7 +21,8 @@ Overlaps = Callable[[StartState], Array]
 
 HAND_COLUMNS = ("hazi", "hele", "hposx", "hposy", "hposz")
 STANDING_COLUMNS = ("o0posx", "o0posy", "o0posz", "o0hei", "o0rad")
-HELD_COLUMNS = ("o1hei", "o1rad")
+MOVED_COLUMNS = ("o1hei", "o1rad")
+FETCHED_COLUMNS = ("o1posx", "o1posy")
 
 LARGEST_M = 10.0
 """Of positions and sizes: ten times any arm's reach."""
@@ -42,11 +44,13 @@ class SpecRange:
     height_m: tuple[float, float]
     azimuth_deg: tuple[float, float] = (-180.0, 180.0)
     radius_m: tuple[float, float] = (0.04, 0.05)
+    moved_place_m: float = 0.05
+    """Along x and y to both sides of where what is fetched stands in the demonstrations, and the hand around it."""
 
 
 SPECS: dict[str, SpecRange] = {
     "easy": SpecRange((0.0, 80.0), (-0.1, 0.1), (-0.1, 0.0), (0.1, 0.2), (0.06, 0.08)),
-    "hard": SpecRange((-80.0, 80.0), (-0.25, 0.25), (-0.25, 0.25), (0.04, 0.25), (0.04, 0.10)),
+    "hard": SpecRange((-80.0, 80.0), (-0.25, 0.25), (-0.25, 0.25), (0.04, 0.25), (0.04, 0.10), moved_place_m=0.15),
 }
 """The two published specifications (CoRL 2020, arXiv 2011.06813)."""
 
@@ -56,16 +60,18 @@ def read_spec(path: str | Path, action: Action) -> StartState:
 
     Columns: hazi, hele (rad), hposx..z, o0posx..z, o0hei, o0rad, o1hei, o1rad (m); any others, such as an unnamed
     index, are ignored. Object 0 stands on the table. In two-object actions it is the anchor and object 1 starts in the
-    hand; in one-object actions it is the moved one and object 1 is not read. Positions are returned in the task frame,
-    whose origin lies below object 0. UserError: a missing column, or a value that is not a finite number, no size, or
-    beyond `LARGEST_M` or `LARGEST_RAD`.
+    hand, or at o1posx, o1posy where it is fetched; in one-object actions it is the moved one and object 1 is not read.
+    Positions are returned in the task frame, whose origin lies below object 0. UserError: a missing column, or a value
+    that is not a finite number, no size, or beyond `LARGEST_M` or `LARGEST_RAD`.
     """
-    wanted = HAND_COLUMNS + STANDING_COLUMNS + (HELD_COLUMNS if action.has_anchor else ())
+    wanted = HAND_COLUMNS + STANDING_COLUMNS + (MOVED_COLUMNS if action.has_anchor else ())
+    wanted += FETCHED_COLUMNS if action.is_fetched else ()
     columns = read_columns(path, wanted)
     for name in wanted:
         _check_column(path, name, columns[name])
     origin = np.stack([columns["o0posx"], columns["o0posy"], np.zeros_like(columns["o0posx"])], axis=-1)
     position = np.stack([columns[name] for name in ("hposx", "hposy", "hposz")], axis=-1)
+    place = np.stack([columns[name] for name in FETCHED_COLUMNS], axis=-1) if action.is_fetched else None
     order = ("o1", "o0") if action.has_anchor else ("o0",)
     return StartState(
         gripper_position=position - origin,
@@ -73,6 +79,7 @@ def read_spec(path: str | Path, action: Action) -> StartState:
         elevation=columns["hele"],
         heights=np.stack([columns[f"{name}hei"] for name in order], axis=-1),
         radii=np.stack([columns[f"{name}rad"] for name in order], axis=-1),
+        moved_place=place - origin[:, :2] if action.is_fetched else None,
     )
 
 
@@ -98,6 +105,8 @@ def spec_columns(states: StartState) -> dict[str, np.ndarray]:
     columns |= {"o0hei": heights[:, -1], "o0rad": radii[:, -1]}
     if heights.shape[1] == 2:
         columns |= {"o1hei": heights[:, 0], "o1rad": radii[:, 0]}
+    if states.moved_place is not None:
+        columns |= dict(zip(FETCHED_COLUMNS, np.asarray(states.moved_place, float).T, strict=True))
     return columns
 
 
@@ -127,7 +136,7 @@ def generate(spec: str, action: Action, count: int, seed: int, overlaps: Overlap
     rng = np.random.default_rng(seed)
     kept: list[np.ndarray] = []
     for _ in range(MAX_ROUNDS):
-        table = _draw(bounds, rng, count)
+        table = _draw(bounds, rng, count, action)
         kept.extend(table[~np.asarray(overlaps(_states(table, action)), bool)])
         if len(kept) >= count:
             return _states(np.stack(kept[:count]), action)
@@ -158,16 +167,25 @@ def _bounds(spec: str) -> SpecRange:
     return SPECS[spec]
 
 
-def _draw(bounds: SpecRange, rng: np.random.Generator, count: int) -> np.ndarray:
-    """Rows (count, 9): azimuth, elevation, x, y, z, standing height and radius, held height and radius."""
+def _draw(bounds: SpecRange, rng: np.random.Generator, count: int, action: Action) -> np.ndarray:
+    """Rows (count, 9): azimuth, elevation, x, y, z, standing height and radius, moved height and radius.
+
+    Of what is fetched also where it stands, x and y, (count, 11).
+    """
     angles = np.deg2rad([bounds.azimuth_deg, bounds.elevation_deg])
     sizes = [bounds.height_m, bounds.radius_m]
     low, high = np.array([*angles, bounds.x_m, bounds.y_m, bounds.z_m, *sizes, *sizes]).T
-    return rng.uniform(low, high, (count, len(low)))
+    table = rng.uniform(low, high, (count, len(low)))
+    if not action.is_fetched:
+        return table
+    place = fetched_from(action) + bounds.moved_place_m * rng.uniform(-1.0, 1.0, (count, 2))
+    table[:, 2:4] += place
+    return np.concatenate([table, place], axis=1)
 
 
 def _states(table: np.ndarray, action: Action) -> StartState:
     # Both objects are drawn whatever the action: one seed then means one set of hands for all nine.
     heights, radii = table[:, [7, 5]], table[:, [8, 6]]
     objects = slice(0, 2) if action.has_anchor else slice(1, 2)
-    return StartState(table[:, 2:5], table[:, 0], table[:, 1], heights[:, objects], radii[:, objects])
+    place = table[:, 9:] if action.is_fetched else None
+    return StartState(table[:, 2:5], table[:, 0], table[:, 1], heights[:, objects], radii[:, objects], place)

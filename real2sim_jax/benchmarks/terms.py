@@ -9,33 +9,49 @@ import numpy as np
 from real2sim_jax.config.simulation import RewardConfig
 from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.data.types import Array, Demonstration
-from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, reward, reward_targets, scene_of
+from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, displaced, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import Trajectory
 
 Terms = dict[str, Array]
 
 
-def terms_over_time(trajectories: Trajectory, demos: Demonstration, config: RewardConfig | None = None) -> Terms:
+def terms_over_time(
+    trajectories: Trajectory, demos: Demonstration, config: RewardConfig | None = None, fetched: bool = False
+) -> Terms:
     """Return each reward term (N, T) of N episodes, averaged over the demonstrations (stacked on a leading axis).
 
     Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
     """
-    return _terms(scenes_of(trajectories), reward_targets(demos), config or RewardConfig())
+    return _terms(scenes_of(trajectories), targets_of(trajectories, demos, fetched), config or RewardConfig())
+
+
+def targets_of(trajectories: Trajectory, demos: Demonstration, fetched: bool) -> RewardTarget:
+    """Return what each of N episodes is compared with, (N, D, T, ...).
+
+    fetched: the demonstrations are displaced to where the moved object stood.
+    """
+    targets = reward_targets(demos)
+    if fetched:
+        places = jnp.asarray(trajectories.object_position)[:, 0, 0, :2]
+        return jax.vmap(displaced, in_axes=(None, 0))(targets, places)
+    count = len(np.asarray(trajectories.dt))
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), targets)
 
 
 def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
     """Return each term (T,) that the demonstrations themselves get on average: below 1 where they differ."""
     config = config or RewardConfig()
     every = reward_targets(demos)
-    found = _terms(_demonstrated_scenes(every, config), every, config)
+    each = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(leaf), *leaf.shape)), every)
+    found = _terms(_demonstrated_scenes(every, config), each, config)
     return {name: np.asarray(values).mean(axis=0) for name, values in found.items()}
 
 
 @partial(jax.jit, static_argnames="config")
 def _terms(scenes: ObservedScene, demos: RewardTarget, config: RewardConfig) -> Terms:
-    """Terms (N, T) of scenes (N, T, ...); demos stacked on a leading axis."""
+    """Terms (N, T) of scenes (N, T, ...); demos (N, D, T, ...)."""
     over_time = jax.vmap(lambda scene, now: reward(scene, now, config)[1], in_axes=(0, 1))
-    return jax.vmap(over_time, in_axes=(0, None))(scenes, demos)
+    return jax.vmap(over_time)(scenes, demos)
 
 
 @jax.jit

@@ -18,6 +18,9 @@ class Export:
     lerobot: Path | None = None
     """The folder to write: the demonstrations and episodes of the policy in LeRobot's format v2.1; needs the extra
     `lerobot`."""
+    moved_from: str | None = None
+    """For the ONNX file: x,y in m from the anchor to the object that is to be fetched; where the demonstrations had it
+    when absent."""
     episodes: int = 20
     """Episodes of the policy in the dataset, from start states of `easy`."""
     physics: str = "batch"
@@ -38,17 +41,18 @@ class Export:
         at_least_one("--episodes", self.episodes)
         path = policy_path(self.policy, self.action, self.runs, self.seed)
         if self.onnx is not None:
-            _save_onnx(self.onnx, path)
+            _save_onnx(self.onnx, path, self.moved_from)
         if self.lerobot is not None:
             _save_dataset(self.lerobot, path, self)
         return 0
 
 
-def _save_onnx(target: Path, policy: Path) -> None:
+def _save_onnx(target: Path, policy: Path, moved_from: str | None) -> None:
     from real2sim_jax.core.policy import load_policy
     from real2sim_jax.exports.onnx import save_onnx
+    from real2sim_jax.robot.program import placed
 
-    save_onnx(target, load_policy(policy))
+    save_onnx(target, placed(load_policy(policy), moved_from))
     print(f"written to {target}")
 
 

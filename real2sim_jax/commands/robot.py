@@ -35,6 +35,9 @@ class Run:
     object_pose: str | None = None
     """x,y,yaw_deg: where the object stands in the arm's base frame, and the turn of the task frame; without the yaw
     the turn that suits the arm best is taken and printed."""
+    moved_from: str | None = None
+    """x,y in m from the anchor, along the task frame, to the object that is to be fetched; where the demonstrations
+    had it when absent."""
     host: str | None = None
     """Address of a Franka arm."""
     port: int | None = None
@@ -54,7 +57,7 @@ class Run:
         """Run the command."""
         from real2sim_jax.core.policy import load_policy
         from real2sim_jax.robot.backends import ROBOTS, ConnectionConfig, base_limits, make_robot
-        from real2sim_jax.robot.program import drive
+        from real2sim_jax.robot.program import drive, placed
 
         path = policy_path(self.policy, self.action, self.runs, self.seed)
         if self.robot.startswith("mujoco-") and self.stream is None:
@@ -63,7 +66,10 @@ class Run:
             raise UserError(f"unknown robot {self.robot!r}: expected mujoco-gripper, mujoco-panda, {', '.join(ROBOTS)}")
         if self.video is not None or self.arm_model is not None:
             raise UserError("--video films mujoco-gripper and mujoco-panda only, and --arm-model is how that looks")
-        policy, settings = load_policy(path), _settings(self, base_limits(self.robot), self.robot != "simulated")
+        policy, settings = (
+            placed(load_policy(path), self.moved_from),
+            _settings(self, base_limits(self.robot), self.robot != "simulated"),
+        )
         names = ("start", "object_pose", "host", "port", "stream")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         connection = ConnectionConfig(**given, stays=self.dry_run)
@@ -84,7 +90,7 @@ def _run_simulated(options: Run, path: Path) -> int:
     if options.robot not in ROBOTS:
         raise UserError(f"unknown robot {options.robot!r}: expected one of {', '.join(ROBOTS)}")
     settings = _settings(options, default_limits(options.robot), real_time=False)
-    place = options.start or NOMINAL_START, options.object_pose or OBJECT_POSE
+    place = options.start or NOMINAL_START, options.object_pose or OBJECT_POSE, options.moved_from
     return run_simulated(options.robot, path, SimulationOptions(*place, options.video, options.arm_model), settings)
 
 

@@ -58,14 +58,18 @@ class Train(SourceOptions, TrainingOptions):
 
     def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
         from real2sim_jax.benchmarks.specs import SPECS
-        from real2sim_jax.learning.imitation import with_goal
+        from real2sim_jax.learning.demonstrations import begins_held
+        from real2sim_jax.learning.imitation import as_demonstrated
         from real2sim_jax.stages import train_and_benchmark as pipeline
         from real2sim_jax.stages.fit import fit_stage
 
         fits = fit_stage(source, action, layout.folder, console, self.fit)
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout, self.demonstrate)
-        action = with_goal(action, demos, self.benchmark.imitate_within_m, self.benchmark.imitate_within_deg)
+        action = as_demonstrated(action, demos, self.benchmark.imitate_within_m, self.benchmark.imitate_within_deg)
+        made_up = [video for video, (_, track) in fits.tracks.items() if begins_held(track, action)]
+        if made_up:
+            console.say(f"{', '.join(made_up)}: in the hand when the action begins; its grasp on the table is made up")
         seeds, rows = range(config.seed, config.seed + self.seeds), self.benchmark.rows
         outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds, self.wandb)
         if not all(outcome.complete for outcome in outcomes.values()):

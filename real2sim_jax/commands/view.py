@@ -119,5 +119,5 @@ def _episode(path: Path, times: Any) -> Any:
 
     policy, setup = load_policy(path), Setup()
     action = policy.action
-    arm = make_arm(policy, action, start_state(NOMINAL_START, action.bodies - 1), setup)
+    arm = make_arm(policy, action, start_state(NOMINAL_START, action), setup)
     return episode_scene("policy", play(policy, arm, setup.limits), times)

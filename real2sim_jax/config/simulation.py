@@ -71,6 +71,8 @@ class StartConfig(Checked):
     elevation_deg: Annotated[float, Range(0, 90)] = 80.0
     position_m: tuple[Metres, Metres, Metres] = (0.25, 0.25, 0.2)
     """x and y to both sides, z upwards."""
+    moved_place_m: Metres = 0.15
+    """Where what is fetched stands, along x and y to both sides of where it stands in the demonstration."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.predicates import PREDICATES, WITH_ANCHOR, HandPoints, OnTop, PoseWithin, Predicate, degrees
+from real2sim_jax.core.predicates import (
+    PREDICATES,
+    WITH_ANCHOR,
+    Coordinate,
+    HandPoints,
+    OnTop,
+    PoseWithin,
+    Predicate,
+    degrees,
+)
 from real2sim_jax.core.settings import Checked, Length, Range, as_field, placed
 from real2sim_jax.core.text import read_toml
 
@@ -30,6 +39,9 @@ class Action(Checked):
     """The moved object alone, or an anchor too, which stays where it stands."""
     starts: Literal["table", "hand"] = "table"
     """Where the moved object is at the start."""
+    moved_from: tuple[Coordinate, Coordinate] | None = None
+    """x, y in m from the anchor to where the moved object stands at the start, on the table. None: where it stands in
+    the demonstrations."""
     leaves_table: bool = False
     """Whether the moved object may be lifted."""
     ends_holding: bool = False
@@ -42,9 +54,10 @@ class Action(Checked):
         super().__post_init__()
         if not NAME.fullmatch(self.name) or re.fullmatch(r"seed\d+", self.name):
             raise UserError(f"name: expected letters, digits and '_' that begin with a letter, got {self.name!r}")
-        if (self.objects == 2) != (self.starts == "hand"):
-            expected = "hand where there are two objects, table where there is one"
-            raise UserError(f"starts: expected {expected}, got {self.starts!r} with objects = {self.objects}")
+        if self.objects == 1 and self.starts == "hand":
+            raise UserError("starts: expected table with objects = 1, got 'hand'")
+        if self.moved_from is not None and not self.is_fetched:
+            raise UserError("moved_from: expected objects = 2 and starts = 'table' with it")
         for place, one in enumerate(self.success):
             anchored = isinstance(one, PoseWithin) and one.relative_to != "start"
             if self.objects == 1 and (isinstance(one, WITH_ANCHOR) or anchored):
@@ -55,6 +68,16 @@ class Action(Checked):
     def has_anchor(self) -> bool:
         """Whether a second, static object takes part."""
         return self.objects == 2
+
+    @property
+    def starts_held(self) -> bool:
+        """Whether the moved object is in the hand at the start."""
+        return self.starts == "hand"
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the moved object stands on the table at the start, apart from an anchor."""
+        return self.has_anchor and not self.starts_held
 
     @property
     def bodies(self) -> int:

@@ -30,7 +30,11 @@ POLICY_FIELDS = (
 """Names of the policy's observation, in order: t / 10 s, m, rad, m."""
 OBJECT_FIELDS = ("object_x", "object_y", "object_z", "object_axis_x", "object_axis_y", "object_axis_z")
 """Follow where a policy sees the moved object too: its centre in the task frame, m, and the direction of its axis."""
-LAYOUTS = (POLICY_FIELDS, POLICY_FIELDS + OBJECT_FIELDS)
+PLACE_FIELDS = ("moved_x", "moved_y")
+"""Follow where the moved object is fetched from the table: where it stood at the start, in the task frame, m."""
+LAYOUTS = tuple(POLICY_FIELDS + more for more in ((), OBJECT_FIELDS, PLACE_FIELDS, PLACE_FIELDS + OBJECT_FIELDS))
+LAYOUT_OF = {len(layout): layout for layout in LAYOUTS}
+"""By the number of what is observed."""
 
 
 def observation(time: Array, position: Array, wxyz: Array, opening: Array) -> Array:
@@ -51,17 +55,26 @@ def features(obs: Array) -> Array:
     with three sines and cosines so that a change of behaviour within a second can be expressed. The object comes where
     it is and as the gripper sees it.
     """
+    layout = LAYOUT_OF[obs.shape[-1]]
     xp = namespace(obs)
     time, position, rotvec, opening = obs[..., :1], obs[..., 1:4], obs[..., 4:7], obs[..., 7:8]
     matrix = matrix_from_wxyz(wxyz_from_rotvec(rotvec))
     waves = [f(k * np.pi * time) for k in (1, 2, 4) for f in (xp.sin, xp.cos)]
     fingers_axis, approach_axis = matrix[..., :, 1], matrix[..., :, 2]
     scaled = [2.0 * time - 1.0, *waves, 5.0 * position, fingers_axis, approach_axis, 20.0 * opening - 0.75]
-    if obs.shape[-1] > len(POLICY_FIELDS):
-        centre, axis = obs[..., 8:11], obs[..., 11:14]
+    if PLACE_FIELDS[0] in layout:
+        scaled.append(5.0 * place_of(obs))
+    if OBJECT_FIELDS[0] in layout:
+        centre, axis = obs[..., -6:-3], obs[..., -3:]
         held = ((centre - position)[..., None, :] @ matrix)[..., 0, :]
         scaled += [5.0 * centre, 5.0 * held, axis]
     return xp.concatenate(scaled, axis=-1)
+
+
+def place_of(obs: Array) -> Array:
+    """Return where the moved object stood (..., 2) m, of observations whose layout has it."""
+    first = len(POLICY_FIELDS)
+    return obs[..., first : first + len(PLACE_FIELDS)]
 
 
 FEATURE_SIZE = 17
@@ -69,7 +82,8 @@ FEATURE_SIZE = 17
 
 def feature_size(observed: int) -> int:
     """Return how many features an observation of a layout's length has."""
-    return FEATURE_SIZE if observed == len(POLICY_FIELDS) else FEATURE_SIZE + 9
+    layout = LAYOUT_OF[observed]
+    return FEATURE_SIZE + 2 * (PLACE_FIELDS[0] in layout) + 9 * (OBJECT_FIELDS[0] in layout)
 
 
 def command(action: Array) -> tuple[Array, Array, Array]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,16 @@ import numpy as np
 from real2sim_jax.core.actions import Action, action_named, action_of_record
 from real2sim_jax.core.arrays import namespace
 from real2sim_jax.core.errors import InputError
-from real2sim_jax.core.observation import ACTION_SIZE, FEATURE_SIZE, LAYOUTS, POLICY_FIELDS, feature_size, features
+from real2sim_jax.core.observation import (
+    ACTION_SIZE,
+    FEATURE_SIZE,
+    LAYOUTS,
+    OBJECT_FIELDS,
+    PLACE_FIELDS,
+    POLICY_FIELDS,
+    feature_size,
+    features,
+)
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.schema import Spec, check
 from real2sim_jax.core.storage import StorageError, read_npz, shown, write_npz
@@ -53,12 +62,34 @@ class Policy:
     @property
     def layout(self) -> tuple[str, ...]:
         """Names of what it observes, in order."""
-        return LAYOUTS[0] if self.mean.shape[-1] == FEATURE_SIZE else LAYOUTS[1]
+        return next(layout for layout in LAYOUTS if feature_size(len(layout)) == self.mean.shape[-1])
 
     @property
     def sees_object(self) -> bool:
         """Whether it observes the moved object too, which simulators know and robots do not."""
-        return self.layout != POLICY_FIELDS
+        return OBJECT_FIELDS[0] in self.layout
+
+    @property
+    def sees_place(self) -> bool:
+        """Whether it observes where the moved object stood at the start, which whoever runs it says."""
+        return PLACE_FIELDS[0] in self.layout
+
+    def placed(self, place: Array) -> "Policy":
+        """Return the policy for a moved object that stands at a place (2,) m: it observes POLICY_FIELDS alone.
+
+        Reference and network take the place in once, so that whatever drives a robot needs to know nothing of it.
+        """
+        place, known = np.asarray(place, np.float32), FEATURE_SIZE
+        weight, bias = self.layers[0]
+        seen = (5.0 * place - self.mean[known:]) / self.std[known:]
+        reference = self.reference
+        if reference is not None:
+            rows = np.arange(len(reference.grip), dtype=np.float32) / (len(reference.grip) - 1)
+            moved, speed = reference.displacement(rows, np.tile(place, (len(rows), 1)))
+            tables = {"position": reference.position + moved, "velocity": reference.velocity + speed}
+            reference = replace(reference, **tables, fetched_from=None, share=None)
+        layers = (weight[:known], bias + seen @ weight[known:]), *self.layers[1:]
+        return replace(self, mean=self.mean[:known], std=self.std[:known], layers=layers, reference=reference)
 
     def act(self, obs: Array) -> Array:
         """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)).
@@ -85,9 +116,11 @@ def act(reference: Reference | None, obs: Array, output: Array) -> Array:
 
 
 def check_blind(policy: Policy) -> None:
-    """Raise PolicyError for a policy that robots cannot run because it sees the object."""
+    """Raise PolicyError for a policy that robots cannot run because it sees the object, or because it is not placed."""
     if policy.sees_object:
         raise PolicyError("this policy sees the object, which robots do not report; train one without observe_object")
+    if policy.sees_place:
+        raise PolicyError("this policy has to know where the object to be moved stands: give --moved-from x,y")
 
 
 def save_policy(path: str | Path, policy: Policy) -> None:
@@ -105,7 +138,7 @@ def save_policy(path: str | Path, policy: Policy) -> None:
     }
     arrays = {"mean": policy.mean, "std": policy.std}
     if policy.reference is not None:
-        arrays |= {f"reference_{name}": table for name, table in vars(policy.reference).items()}
+        arrays |= {f"reference_{name}": table for name, table in policy.reference.tables().items()}
     for i, (weight, bias) in enumerate(policy.layers):
         arrays |= {f"weight{i}": weight, f"bias{i}": bias}
     arrays = {name: np.asarray(value, np.float32) for name, value in arrays.items()}
@@ -146,7 +179,7 @@ def _action(path: str | Path, header: Mapping[str, Any]) -> Action:
 def _reference(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Reference | None:
     if header["reference"] == "none":
         return None
-    return Reference(**{f.name: arrays[f"reference_{f.name}"] for f in fields(Reference)})
+    return Reference(**{f.name: arrays.get(f"reference_{f.name}") for f in fields(Reference)})
 
 
 _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -158,7 +191,7 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dt": (lambda value: isinstance(value, float) and 0.001 <= value <= 1.0, "0.001 to 1 s"),
     "observation": (
         lambda value: value in [list(layout) for layout in LAYOUTS],
-        f"the layout {', '.join(POLICY_FIELDS)}",
+        f"the layout {', '.join(POLICY_FIELDS)}, and {', '.join(PLACE_FIELDS)} where the object is fetched",
     ),
     "layers": (lambda value: type(value) is int and 1 <= value <= 16, "1 to 16"),
     "reference": (lambda value: value in ("tracking", "none"), "tracking or none"),
@@ -168,12 +201,12 @@ _HEADER: dict[str, tuple[Callable[[Any], bool], str]] = {
 OPTIONAL = ("record",)
 
 
-def _specs(observed: int, layers: int, reference: str) -> dict[str, Spec]:
-    """What each array must be, by the numbers of observed quantities and layers.
+def _specs(layout: list[str], layers: int, reference: str) -> dict[str, Spec]:
+    """What each array must be, by what is observed and the number of layers.
 
     The ranges are far beyond any policy that was learned, and so narrow that no float32 of a forward pass overflows.
     """
-    widths = [str(feature_size(observed)), *(f"width{i}" for i in range(1, layers)), str(ACTION_SIZE)]
+    widths = [str(feature_size(len(layout))), *(f"width{i}" for i in range(1, layers)), str(ACTION_SIZE)]
     specs = {"mean": _floats(widths[0], 1e6), "std": Spec(widths[0], "f4", 1e-6, 1e6)}
     for i, (width, after) in enumerate(pairwise(widths)):
         specs |= {f"weight{i}": _floats(f"{width} {after}", 1e6), f"bias{i}": _floats(after, 1e6)}
@@ -185,6 +218,8 @@ def _specs(observed: int, layers: int, reference: str) -> dict[str, Spec]:
         "gains": Spec("2", "f4", 0.0, 1e4),
         "reach": Spec("2", "f4", 0.0, 100.0),
     }
+    if PLACE_FIELDS[0] in layout:
+        tables |= {"fetched_from": _floats("2", 100.0), "share": Spec("rows", "f4", 0.0, 1.0)}
     return specs | ({} if reference == "none" else {f"reference_{name}": spec for name, spec in tables.items()})
 
 
@@ -206,6 +241,6 @@ def _check(path: str | Path, header: Mapping[str, Any], arrays: Mapping[str, np.
     if unknown:
         raise PolicyError(f"{path}: the header's {shown(unknown[0])} is unknown; export the policy again")
     try:
-        check(arrays, _specs(len(header["observation"]), header["layers"], header["reference"]), {})
+        check(arrays, _specs(header["observation"], header["layers"], header["reference"]), {})
     except ValueError as error:
         raise PolicyError(f"{path}: {error}; export the policy again") from error

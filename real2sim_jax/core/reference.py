@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from real2sim_jax.core.arrays import namespace
-from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
+from real2sim_jax.core.clock import EPISODE_S
+from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, place_of
 from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz, wxyz_from_rotvec
 
 Array = Any
@@ -30,6 +31,15 @@ class Reference:
     """(2,) 1/s: how fast errors of position and orientation are taken back."""
     reach: Array
     """(2,) m and rad: how far the network can move and turn the target."""
+    fetched_from: Array | None = None
+    """(2,) m in the task frame: where the moved object stands in the demonstration, if it is fetched from the table."""
+    share: Array | None = None
+    """(K,) how much of the distance from there to where the object stands the target is displaced by: 1 until the hand
+    has it, 0 when it is put down; None as `fetched_from`."""
+
+    def tables(self) -> dict[str, Array]:
+        """Return what it is made of, by name."""
+        return {name: table for name, table in vars(self).items() if table is not None}
 
     def action(self, obs: Array, output: Array) -> Array:
         """Return the action (..., 7) in [-1, 1] for observations (..., 8) and the network's outputs (..., 7).
@@ -39,8 +49,11 @@ class Reference:
         or send it back. The last output is added to the grip.
         """
         xp = namespace(obs, output, self.position)
-        row = self.row(obs)
+        row = self.row(obs[..., 0])
         position, wxyz, velocity = (xp.take(table, row, axis=0) for table in (self.position, self.wxyz, self.velocity))
+        if self.fetched_from is not None:
+            displaced, moving = self.displacement(obs[..., 0], place_of(obs))
+            position, velocity = position + displaced, velocity + moving
         shift, turn = (self.reach[i] * xp.tanh(output[..., 3 * i : 3 * i + 3]) for i in (0, 1))
         away = multiply(wxyz, conjugate(wxyz_from_rotvec(obs[..., 4:7])))
         linear = _limited(self.gains[0] * (position - obs[..., 1:4]) / MAX_LINEAR_M_S)
@@ -50,11 +63,22 @@ class Reference:
         grip = xp.tanh(xp.take(self.grip, row) + output[..., 6])[..., None]
         return xp.concatenate([_limited(linear), _limited(angular), grip], axis=-1)
 
-    def row(self, obs: Array) -> Array:
-        """Return the table's row (...,) for the observed time (obs[..., 0] in units of EPISODE_S)."""
-        xp = namespace(obs)
+    def displacement(self, time: Array, place: Array) -> tuple[Array, Array]:
+        """Return how far (..., 3) m the target is displaced for an object at a place (..., 2) m, and how fast, m/s.
+
+        time (...,) in units of EPISODE_S.
+        """
+        xp, row = namespace(time, place, self.share), self.row(time)
+        away = xp.concatenate([place - self.fetched_from, xp.zeros_like(place[..., :1])], axis=-1)
+        now = xp.take(self.share, row)[..., None]
+        then = xp.take(self.share, xp.minimum(row + 1, self.share.shape[0] - 1))[..., None]
+        return now * away, (then - now) * (self.share.shape[0] - 1) / EPISODE_S * away
+
+    def row(self, time: Array) -> Array:
+        """Return the tables' row (...,) for a time (...,) in units of EPISODE_S."""
+        xp = namespace(time)
         last = self.grip.shape[0] - 1
-        return xp.clip(xp.round(obs[..., 0] * last).astype("int32"), 0, last)
+        return xp.clip(xp.round(time * last).astype("int32"), 0, last)
 
 
 def _limited(share: Array) -> Array:

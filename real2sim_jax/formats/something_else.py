@@ -96,7 +96,7 @@ def track_from_frames(frames: Any, note: VideoNotes, dt: float = 1.0 / CONTROL_H
     holding = holds_on(note.action, boxes, seen, np.asarray(size, float))
     if phase is not None and phase[0] <= len(boxes):
         span = phase[0] - 1, min(phase[1], len(boxes))
-        touching, acting = contact_in_phase(boxes, seen, *span, holding, arrives_held=note.action.has_anchor)
+        touching, acting = contact_in_phase(boxes, seen, *span, holding, arrives_held=note.action.starts_held)
     else:
         touching, acting = contact_from_boxes(boxes, seen, np.asarray(size, float), holding)
     valid = np.ones(len(boxes), bool)

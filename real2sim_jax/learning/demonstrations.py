@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from real2sim_jax.benchmarks.reconstruction import START_HEIGHT_M, camera_aligned
 from real2sim_jax.config.learning import DemonstrationConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import GRIPPER_REACH_M
 from real2sim_jax.core.rotations import (
     azimuth_elevation_from_wxyz,
     conjugate,
@@ -27,7 +29,9 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     World axes are the camera-aligned frame's; the origin is below the moved object's centre, at its bottom, in the
     first frame, or on the table below the anchor in every frame. Rotations of objects are relative to their first
     frame. A hand that puts something down is level, because the gripper holds it across its fingers; what is put onto
-    a wide anchor ends nearer to its middle (see `anchor_radius_m`). UserError when the track has no acting frame or
+    a wide anchor ends nearer to its middle (see `anchor_radius_m`). Where the action begins with the object on the
+    table and the video with the object in the hand, the hand takes it from the table below, and lifts it as fast as it
+    then carries it. UserError when the track has no acting frame or
     another number of bodies than the action.
     """
     config = config or DemonstrationConfig()
@@ -39,6 +43,9 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     if action.goes_onto:
         half = config.scale * np.asarray(track.half_extents[ANCHOR])
         position[:, :ANCHOR] += _inwards(position, wxyz, touching, half, config)
+    if action.is_fetched:
+        half_height = config.scale * float(track.half_extents[MOVED, 2])
+        position, wxyz, touching = _fetched(position, wxyz, touching, half_height, config.anchor_radius_m)
     if action.has_anchor:
         wxyz[:, HAND] = _level(wxyz[:, HAND])
     wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
@@ -61,11 +68,46 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     )
 
 
+def begins_held(track: CuboidTrack, action: Action) -> bool:
+    """Whether a video shows an object that is to be fetched only in the hand, so that its grasp is made up."""
+    acting = np.asarray(track.acting, bool) & np.asarray(track.valid, bool)
+    return action.is_fetched and bool(camera_aligned(track.replace(valid=acting)).lowest()[0] > START_HEIGHT_M)
+
+
 def stack_demonstrations(demonstrations: Sequence[Demonstration]) -> Demonstration:
     """Put demonstrations of one action on a leading axis D; UserError when there is none."""
     if not demonstrations:
         raise UserError("no demonstration to stack: expected at least one fitted video")
     return stack(demonstrations)
+
+
+def _fetched(
+    position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half_height: float, anchor_radius: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put frames in front of (T, 3, 3) m, (T, 3, 4), (T,) in which the moved object is lifted off the table.
+
+    It stands far enough from the anchor, which is at the origin, for an open gripper in between. No frames where it
+    stands there anyway.
+    """
+    first = position[0, MOVED]
+    place = np.array([*_clear_of_anchor(first[:2], anchor_radius), min(half_height, first[2])])
+    if np.allclose(place, first):
+        return position, wxyz, touching
+    steps = np.linalg.norm(np.diff(position[:, MOVED], axis=0), axis=-1)
+    needed = np.linalg.norm(first - place) / max(steps.mean() if steps.size else 0.0, 1e-9)
+    # At most half of what then happens is made up.
+    count = int(np.clip(np.ceil(needed), 1, len(position)))
+    lifted = np.repeat(position[:1], count, axis=0)
+    lifted[:, :ANCHOR] += (place - first) * np.linspace(1.0, 0.0, count, endpoint=False)[:, None, None]
+    still = np.repeat(wxyz[:1], count, axis=0)
+    held = np.ones(count, bool)
+    return np.concatenate([lifted, position]), np.concatenate([still, wxyz]), np.concatenate([held, touching])
+
+
+def _clear_of_anchor(place: np.ndarray, anchor_radius: float) -> np.ndarray:
+    """Move a place (2,) m away from the anchor until an open gripper fits in between."""
+    distance, least = float(np.linalg.norm(place)), GRIPPER_REACH_M + anchor_radius
+    return place * max(1.0, least / distance) if distance > 1e-6 else np.array([0.0, -least])
 
 
 def _level(wxyz: np.ndarray) -> np.ndarray:
@@ -114,7 +156,7 @@ def _origin(position: np.ndarray, action: Action, half_height: float) -> np.ndar
 
 def _grip(touching: np.ndarray, frame: np.ndarray, acting: np.ndarray, after: np.ndarray, action: Action) -> np.ndarray:
     closed = touching[np.round(frame).astype(int)] & acting
-    if action.has_anchor:
+    if action.starts_held:
         # The object starts in the hand, which holds it until the demonstrated contact has begun.
         closed |= np.arange(len(closed)) < np.argmax(closed)
     return np.where(after & action.ends_holding, True, closed).astype(float)

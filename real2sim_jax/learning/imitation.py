@@ -19,11 +19,26 @@ def with_ending(action: Action, tracks: Iterable[CuboidTrack]) -> Action:
     return replace(action, ends_holding=bool(np.mean(held) > 0.5))
 
 
-def with_goal(action: Action, demos: Demonstration, within_m: float = 0.03, within_deg: float = 20.0) -> Action:
-    """Return the action with the ends of its demonstrations for every `pose_within` that names no poses.
+def as_demonstrated(action: Action, demos: Demonstration, within_m: float = 0.03, within_deg: float = 20.0) -> Action:
+    """Return the action with what its record leaves to the demonstrations: where it begins and where it ends.
 
     demos stacked on a leading axis. The tolerances are those of imitations; other actions have their own.
     """
+    return _with_goal(_with_start(action, demos), demos, within_m, within_deg)
+
+
+def _with_start(action: Action, demos: Demonstration) -> Action:
+    """The action with the middlemost of the places that the moved object is fetched from in the demonstrations."""
+    if not action.is_fetched or action.moved_from is not None:
+        return action
+    places = np.asarray(demos.position, float)[:, 0, MOVED, :2]
+    apart = np.linalg.norm(places[:, None] - places, axis=-1).sum(axis=0)
+    x, y = map(float, places[np.argmin(apart)])
+    return replace(action, moved_from=(x, y))
+
+
+def _with_goal(action: Action, demos: Demonstration, within_m: float, within_deg: float) -> Action:
+    """The action with the ends of its demonstrations for every `pose_within` that names no poses."""
     if not any(isinstance(one, PoseWithin) and not one.poses for one in action.success):
         return action
     if action.name in IMITATIONS:

@@ -131,4 +131,4 @@ class Networks:
 
 def _converted(reference: Reference | None, convert: Callable[[Any], Any]) -> Reference | None:
     """Return a reference whose tables are of another array library."""
-    return reference and Reference(**{name: convert(table) for name, table in vars(reference).items()})
+    return reference and Reference(**{name: convert(table) for name, table in reference.tables().items()})

@@ -24,10 +24,14 @@ MAX_ELEVATION_DEG = 80.0
 """Of starts and of the published rule for the hand; from 85 deg on nothing is paid."""
 
 
-def references_of(demos: Demonstration, config: TrackingConfig) -> list[Reference]:
-    """Return the demonstrated hand of each demonstration as a reference; demos stacked on a leading axis D."""
+def references_of(demos: Demonstration, config: TrackingConfig, fetched: bool = False) -> list[Reference]:
+    """Return the demonstrated hand of each demonstration as a reference; demos stacked on a leading axis D.
+
+    fetched: the moved object is fetched from the table, where it may stand elsewhere than in the demonstration.
+    """
     targets = jax.tree.map(np.asarray, reward_targets(demos))
-    return [_reference(jax.tree.map(lambda leaf, i=i: leaf[i], targets), config) for i in range(len(targets.grip))]
+    each = [jax.tree.map(lambda leaf, i=i: leaf[i], targets) for i in range(len(targets.grip))]
+    return [_reference(target, config, fetched) for target in each]
 
 
 def best_reference(env: ManipulationEnv, demos: Demonstration, config: TrackingConfig) -> Reference:
@@ -36,11 +40,11 @@ def best_reference(env: ManipulationEnv, demos: Demonstration, config: TrackingC
     The mean of several demonstrations may be none of them, and some of them may be far from what the gripper and the
     simulated object can do: physics decides.
     """
-    references = references_of(demos, config)
+    references = references_of(demos, config, env.action.is_fetched)
     if len(references) == 1:
         return references[0]
     keys = jax.random.split(jax.random.PRNGKey(0), (TRIALS, 2))
-    stacked = jax.tree.map(lambda *tables: jnp.stack(tables), *map(vars, references))
+    stacked = jax.tree.map(lambda *tables: jnp.stack(tables), *(one.tables() for one in references))
     returns = jax.jit(jax.vmap(jax.vmap(partial(_return_of, env), (None, 0)), (0, None)))(stacked, keys)
     return references[int(jnp.argmax(returns.mean(axis=1)))]
 
@@ -57,7 +61,7 @@ def _return_of(env: ManipulationEnv, tables: dict[str, Array], keys: Array) -> A
     return jax.lax.scan(step, env.reset_from(start, keys[1]), None, length=EPISODE_STEPS)[1].sum()
 
 
-def _reference(target: RewardTarget, config: TrackingConfig) -> Reference:
+def _reference(target: RewardTarget, config: TrackingConfig, fetched: bool) -> Reference:
     wxyz = _orientation(target)
     position = _above_table(np.asarray(target.gripper_position), wxyz)
     tables = {
@@ -68,6 +72,8 @@ def _reference(target: RewardTarget, config: TrackingConfig) -> Reference:
         "gains": np.asarray([config.position_gain, config.orientation_gain]),
         "reach": np.asarray([config.position_reach_m, np.deg2rad(config.orientation_reach_deg)]),
     }
+    if fetched:
+        tables |= {"fetched_from": target.fetched_from[0], "share": target.share}
     return Reference(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
 
 

@@ -9,14 +9,14 @@ from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, ConnectionConfig, base_limits, make_robot
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.program import RunSettings, drive, limits_from
+from real2sim_jax.robot.program import RunSettings, drive, limits_from, placed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; 0 when it went through, 1 when it ended early, 2 with one line when an input is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        policy = load_policy(options.policy)
+        policy = placed(load_policy(options.policy), options.moved_from)
         settings = RunSettings(
             steps=options.steps,
             log=options.log,
@@ -39,6 +39,7 @@ def _parser() -> Parser:
     parser.add_argument("--host", default=ConnectionConfig.host, help="address of a Franka arm (%(default)s)")
     parser.add_argument("--port", type=int, default=ConnectionConfig.port, help="UDP port of a robot (%(default)s)")
     parser.add_argument("--object-pose", default=OBJECT_POSE, help="x,y[,yaw_deg] in a Franka arm's base (%(default)s)")
+    parser.add_argument("--moved-from", help="x,y in m from the anchor to the object to be fetched (as demonstrated)")
     parser.add_argument("--stream", type=Path, help="recorded observations (.npz) to play back instead of an arm")
     parser.add_argument("--steps", type=int, help="control periods to run (the stream, or one episode of 10 s)")
     parser.add_argument("--log", type=Path, help="write what was seen, wanted and sent to this .csv or .npz")

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import numpy as np
+
+from real2sim_jax.core.actions import Action
 from real2sim_jax.robot.interface import ArmError
 
 _NEGATIVE = re.compile(r"-\.?(\d|inf|nan)", re.IGNORECASE)
@@ -34,6 +37,20 @@ def object_pose(text: str) -> tuple[float, float, float | None]:
     names = "x,y,yaw_deg" if text.count(",") != 1 else "x,y"
     x, y, *yaw = numbers("--object-pose", text, names)
     return x, y, math.radians(yaw[0]) if yaw else None
+
+
+def moved_place(action: Action, text: str | None) -> np.ndarray | None:
+    """Return where what an action fetches stands, (2,) m from the anchor: by --moved-from, or else by its record.
+
+    None where nothing is fetched. ArmError on anything else, and where neither says.
+    """
+    if not action.is_fetched:
+        if text is not None:
+            raise ArmError(f"--moved-from {text.strip()}: {action.name} fetches nothing; leave it away")
+        return None
+    if text is None and action.moved_from is None:
+        raise ArmError(f"{action.name}: expected --moved-from x,y, where the object to be moved stands; got none")
+    return np.asarray(action.moved_from if text is None else numbers("--moved-from", text, "x,y"), np.float32)
 
 
 START_NAMES = "x,y,z,azimuth_deg,elevation_deg"

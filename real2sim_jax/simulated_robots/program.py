@@ -6,13 +6,14 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import object_pose, start_pose
+from real2sim_jax.robot.options import moved_place, object_pose, start_pose
 from real2sim_jax.robot.program import RunSettings, drive
-from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits
+from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits, placed
 from real2sim_jax.simulated_robots.looks import ArmLooks
 from real2sim_jax.simulated_robots.video import ARM_VIEW, GRIPPER_VIEW, Recorder, check_video_path, save_video
 from real2sim_jax.simulated_robots.world import PandaArm, WorldArm
@@ -30,6 +31,8 @@ class SimulationOptions:
     """x,y,z,azimuth_deg,elevation_deg of the gripper in the task frame."""
     object_pose: str
     """x,y,yaw_deg of the task frame in the arm's base frame; without the yaw the turn that suits the arm best."""
+    moved_from: str | None = None
+    """x,y of what is fetched, from the anchor; where the demonstrations have it when absent."""
     video: Path | None = None
     """The film to make, .mp4 or .gif."""
     arm_model: Path | None = None
@@ -47,11 +50,12 @@ def run_simulated(robot: str, policy_path: Path, scene: SimulationOptions, setti
     policy = load_policy(policy_path)
     action = policy.action
     setup = Setup(robot, object_pose(scene.object_pose), settings.limits)
-    arm = make_arm(policy, action, start_state(scene.start, action.bodies - 1), setup)
+    start = start_state(scene.start, action, scene.moved_from)
+    arm = make_arm(policy, action, start, setup)
     if isinstance(arm, PandaArm):
         print(f"task frame: {arm.frame}", flush=True)
     film = Recorder(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
-    code = drive(policy, arm, settings, _camera(film, arm) if video is not None else None)
+    code = drive(placed(policy, start), arm, settings, _camera(film, arm) if video is not None else None)
     succeeded = bool(judge_all(action, [arm.trajectory()]).ok[0])
     print(f"{policy.action.name} {'succeeded' if succeeded else 'did not succeed'}")
     if isinstance(arm, PandaArm) and arm.tracking_m:
@@ -71,11 +75,17 @@ def _looks(robot: str, scene: SimulationOptions) -> ArmLooks | None:
     return ArmLooks(scene.arm_model)
 
 
-def start_state(text: str, objects: int) -> StartState:
-    """Return the start of x,y,z,azimuth_deg,elevation_deg with objects of middling size; ArmError otherwise."""
+def start_state(text: str, action: Action, moved_from: str | None = None) -> StartState:
+    """Return the start of x,y,z,azimuth_deg,elevation_deg with objects of middling size; ArmError otherwise.
+
+    Where something is fetched, the gripper's x and y are from there, and moved_from is x,y of it in m from the anchor.
+    """
     x, y, z, azimuth, elevation = start_pose(text)
-    sizes = np.full(objects, OBJECT_HEIGHT_M), np.full(objects, OBJECT_RADIUS_M)
-    return StartState(np.array([x, y, z]), np.array(azimuth), np.array(elevation), *sizes)
+    place = moved_place(action, moved_from)
+    if place is not None:
+        x, y = x + place[0], y + place[1]
+    sizes = np.full(action.objects, OBJECT_HEIGHT_M), np.full(action.objects, OBJECT_RADIUS_M)
+    return StartState(np.array([x, y, z]), np.array(azimuth), np.array(elevation), *sizes, place)
 
 
 def default_limits(robot: str) -> Limits:

@@ -163,7 +163,7 @@ def pose_at(start: StartState) -> tuple[np.ndarray, np.ndarray]:
 
 def opening_at(action: Action, start: StartState) -> float:
     """Return the finger opening in m at a start: closed on the held object, or fully open."""
-    return float(np.asarray(start.radii)[0]) - HELD_SQUEEZE if action.has_anchor else MAX_OPENING_M
+    return float(np.asarray(start.radii)[0]) - HELD_SQUEEZE if action.starts_held else MAX_OPENING_M
 
 
 def _size_objects(model: mujoco.MjModel, start: StartState) -> None:
@@ -177,8 +177,10 @@ def _size_objects(model: mujoco.MjModel, start: StartState) -> None:
 
 
 def _place_objects(data: mujoco.MjData, action: Action, start: StartState) -> None:
-    standing = [0.0, 0.0, float(np.asarray(start.heights)[-1]) / 2.0, 1.0, 0.0, 0.0, 0.0]
-    data.joint(OBJECT_NAMES[action.bodies - 2]).qpos = standing
-    if action.has_anchor:
+    heights = np.asarray(start.heights, float)
+    data.joint(OBJECT_NAMES[action.bodies - 2]).qpos = [0.0, 0.0, heights[-1] / 2.0, 1.0, 0.0, 0.0, 0.0]
+    if start.moved_place is not None:
+        data.joint("moved").qpos = [*np.asarray(start.moved_place), heights[0] / 2.0, 1.0, 0.0, 0.0, 0.0]
+    if action.starts_held:
         position, wxyz = pose_at(start)
         data.joint("moved").qpos = [*position, *multiply(wxyz, np.array(HELD_TURN))]

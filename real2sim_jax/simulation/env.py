@@ -22,10 +22,10 @@ from real2sim_jax.core.observation import (
 )
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, rotate
 from real2sim_jax.data.types import MOVED, Array, Demonstration
-from real2sim_jax.simulation.initial_states import lowest_point, sample_start, start_opening, start_qpos
+from real2sim_jax.simulation.initial_states import fetched_from, lowest_point, sample_start, start_opening, start_qpos
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, as_meant, delayed, noisy, sample_draw
-from real2sim_jax.simulation.reward import ObservedScene, reward, reward_targets, scene_of
+from real2sim_jax.simulation.reward import ObservedScene, displaced, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import StartState
 
 MAX_ELEVATION = np.deg2rad(85.0)
@@ -57,6 +57,8 @@ class ManipulationEnv(Env):
         self.physics, self.joints = physics, physics.joints
         self.config = config or EnvConfig()
         self.demos = None if demos is None else jax.tree.map(jnp.asarray, reward_targets(demos))
+        if action.is_fetched:
+            fetched_from(action)
         self.moved_offset = jnp.asarray(np.zeros(3) if demos is None else moved_offset(demos), jnp.float32)
 
     def reset(self, rng: Array) -> State:
@@ -144,6 +146,8 @@ class ManipulationEnv(Env):
             return jnp.zeros(()), dict.fromkeys(_term_names(self.config.reward), jnp.zeros(()))
         index = jnp.clip(episode.step, 0, self.demos.azimuth.shape[1] - 1)
         now = jax.tree.map(lambda leaf: leaf[:, index], self.demos)
+        if episode.draw.moved_place is not None:
+            now = displaced(now, episode.draw.moved_place)
         return reward(self._scene(physics, episode), now, self.config.reward)
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> ObservedScene:
@@ -160,8 +164,9 @@ class ManipulationEnv(Env):
         exact = observation(time, *gripper, self._opening(physics))
         sizes = episode.draw.properties
         axes = matrix_from_wxyz(objects.wxyz)[..., :, 2]
-        seen = jnp.concatenate([exact, objects.position[0], axes[0]]) if self.config.observe_object else exact
-        policy = noisy(episode.draw, episode.step, seen, self.config.randomization)
+        place = [] if episode.draw.moved_place is None else [episode.draw.moved_place]
+        seen = [exact, *place, *([objects.position[0], axes[0]] if self.config.observe_object else [])]
+        policy = noisy(episode.draw, episode.step, jnp.concatenate(seen), self.config.randomization)
         parts = [
             5.0 * objects.position,
             5.0 * gripper.local(objects.position),

@@ -6,7 +6,15 @@ import numpy as np
 
 from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import (
+    FINGER_CENTRE_M,
+    FINGER_HALF_M,
+    GRIPPER_REACH_M,
+    MAX_OPENING_M,
+    PALM_CENTRE_M,
+    PALM_HALF_M,
+)
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import StartState
@@ -27,12 +35,22 @@ def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Ar
     heights, radii (O,) m; moved_offset (3,) m is the moved object's first demonstrated position (used where it
     starts in the hand).
     """
-    if action.has_anchor:
+    place = jnp.asarray(fetched_from(action), jnp.float32) if action.is_fetched else None
+    if action.starts_held:
         position = jnp.asarray(moved_offset)
     else:
-        position = jnp.stack([jnp.zeros(()), jnp.zeros(()), heights[0] / 2.0])
+        position = jnp.append(jnp.zeros(2) if place is None else place, heights[0] / 2.0)
     position = position.at[2].max(LOWEST_M)
-    return StartState(position, jnp.asarray(np.pi / 2), jnp.zeros(()), heights, radii)
+    return StartState(position, jnp.asarray(np.pi / 2), jnp.zeros(()), heights, radii, place)
+
+
+def fetched_from(action: Action) -> tuple[float, float]:
+    """Return where the moved object is fetched from, m from the anchor; UserError where neither file nor video says."""
+    if action.moved_from is None:
+        raise UserError(
+            f"{action.name}: expected moved_from in its file, or demonstrations to have it from; got neither"
+        )
+    return action.moved_from
 
 
 def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Array, config: StartConfig) -> StartState:
@@ -42,6 +60,7 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     anchor instead, the others around any place between. Falls back to the nominal pose when all candidates overlap.
     """
     key_size, key_pose, key_place = jax.random.split(key, 3)
+    starts_held = action.starts_held
     objects = action.bodies - 1
     unit = jax.random.uniform(key_size, (2, objects))
     heights = config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0]
@@ -49,16 +68,22 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     nominal = nominal_start(action, heights, radii, moved_offset)
 
     noise = jax.random.uniform(key_pose, (CANDIDATES, 5), minval=-1.0, maxval=1.0) * difficulty
-    rises = jnp.abs(noise[:, 2:3]) if not action.has_anchor else noise[:, 2:3]
+    rises = noise[:, 2:3] if starts_held else jnp.abs(noise[:, 2:3])
     shift = jnp.concatenate([noise[:, :2], rises], axis=-1) * jnp.asarray(config.position_m)
     nearer = jnp.minimum(jax.random.uniform(key_place, (CANDIDATES, 1), maxval=2.0), 1.0)
-    nearer *= (difficulty > 0.0) * action.has_anchor
+    nearer *= (difficulty > 0.0) * starts_held
+    place = None
+    if nominal.moved_place is not None:
+        around = difficulty * jax.random.uniform(key_place, (CANDIDATES, 2), minval=-1.0, maxval=1.0)
+        place = nominal.moved_place + config.moved_place_m * around
+        shift += jnp.pad(place - nominal.moved_place, ((0, 0), (0, 1)))
     candidates = StartState(
         gripper_position=(1.0 - nearer) * nominal.gripper_position + nearer * LOWEST_M * _UP + shift,
         azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
         elevation=nominal.elevation + jnp.deg2rad(config.elevation_deg) * noise[:, 4],
         heights=jnp.broadcast_to(heights, (CANDIDATES, objects)),
         radii=jnp.broadcast_to(radii, (CANDIDATES, objects)),
+        moved_place=place,
     )
     free = ~jax.vmap(lambda start: overlaps(action, start))(candidates)
     pick = jnp.argmax(free)
@@ -69,34 +94,52 @@ def start_qpos(action: Action, start: StartState) -> Array:
     """Return the scene's qpos (16 or 23,) of a start."""
     wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation)
     upright = jnp.asarray([1.0, 0.0, 0.0, 0.0])
-    standing = jnp.stack([jnp.zeros(()), jnp.zeros(()), start.heights[-1] / 2.0])
     parts = [start.gripper_position, wxyz, jnp.full(2, start_opening(action, start))]
-    if action.has_anchor:
+    if action.starts_held:
         parts += [start.gripper_position, multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32))]
-    return jnp.concatenate([*parts, standing, upright]).astype(jnp.float32)
+    for place, height in _standing(start):
+        parts += [jnp.append(place, height / 2.0), upright]
+    return jnp.concatenate(parts).astype(jnp.float32)
+
+
+def _standing(start: StartState) -> list[tuple[Array, Array]]:
+    """Place (2,) m and height () m of each object that stands on the table, in their order."""
+    anchor = jnp.zeros(2), start.heights[-1]
+    return [anchor] if start.moved_place is None else [(start.moved_place, start.heights[0]), anchor]
 
 
 def start_opening(action: Action, start: StartState) -> Array:
     """Finger opening () m at the start: closed on the held object, or fully open."""
-    return start.radii[0] - HELD_SQUEEZE if action.has_anchor else jnp.asarray(MAX_OPENING_M)
+    return start.radii[0] - HELD_SQUEEZE if action.starts_held else jnp.asarray(MAX_OPENING_M)
 
 
 def overlaps(action: Action, start: StartState) -> Array:
-    """Whether the gripper, or what it holds, overlaps the table or the standing object at the start, () bool."""
+    """Whether the gripper, or what it holds, overlaps the table or a standing object at the start, () bool.
+
+    What is fetched has to stand where the open gripper fits in between it and the anchor.
+    """
     wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation)
     opening = start_opening(action, start)
     hit = lowest_point(start.gripper_position, wxyz, opening) < 0.0
     half, radius = start.heights[-1] / 2.0, start.radii[-1]
-    points = start.gripper_position + rotate(wxyz, _gripper_points(opening))
-    hit |= (_cylinder_distance(points - half * _UP, radius, half) < MARGIN).any()
-    surface = half * _UP + _cylinder_points(radius, half)
-    local = rotate(conjugate(wxyz), surface - start.gripper_position)
-    hit |= (_gripper_distance(local, opening) < MARGIN).any()
-    if action.has_anchor:
+    hit |= _gripper_hits(start.gripper_position - half * _UP, wxyz, opening, radius, half)
+    if start.moved_place is not None:
+        hit |= jnp.linalg.norm(start.moved_place) < GRIPPER_REACH_M + radius
+        middle = jnp.append(start.moved_place, start.heights[0] / 2.0)
+        hit |= _gripper_hits(start.gripper_position - middle, wxyz, opening, start.radii[0], start.heights[0] / 2.0)
+    if action.starts_held:
         turned = multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32))
         held = start.gripper_position + rotate(turned, _cylinder_points(start.radii[0], start.heights[0] / 2))
         hit |= (held[:, 2] < 0.0).any() | (_cylinder_distance(held - half * _UP, radius, half) < MARGIN).any()
     return hit
+
+
+def _gripper_hits(gripper: Array, wxyz: Array, opening: Array, radius: Array, half: Array) -> Array:
+    """Whether the gripper at (3,) m is closer than MARGIN to an upright cylinder around the origin, () bool."""
+    points = gripper + rotate(wxyz, _gripper_points(opening))
+    hit = (_cylinder_distance(points, radius, half) < MARGIN).any()
+    local = rotate(conjugate(wxyz), _cylinder_points(radius, half) - gripper)
+    return hit | (_gripper_distance(local, opening) < MARGIN).any()
 
 
 def lowest_point(position: Array, wxyz: Array, opening: Array) -> Array:

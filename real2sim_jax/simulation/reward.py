@@ -13,7 +13,7 @@ from flax import struct
 
 from real2sim_jax.config.simulation import RewardConfig
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
-from real2sim_jax.data.types import HAND, Array, Demonstration
+from real2sim_jax.data.types import HAND, MOVED, Array, Demonstration
 
 
 @struct.dataclass
@@ -34,6 +34,11 @@ class RewardTarget:
     """() rad."""
     grip: Array
     """() 0 open .. 1 closed."""
+    fetched_from: Array
+    """(2,) m where the moved object stands at the start."""
+    share: Array
+    """() how much of the distance by which it stands elsewhere all this is displaced by: 1 until the hand has it, 0
+    when it is put down."""
 
 
 @struct.dataclass
@@ -85,7 +90,25 @@ def reward_targets(demonstration: Demonstration) -> RewardTarget:
     azimuth, elevation = azimuth_elevation_from_wxyz(wxyz[..., HAND, :])
     hand, grip = position[..., HAND, :], jnp.asarray(demonstration.grip)
     axis = rotate(wxyz[..., 1:, :], jnp.asarray([0.0, 0.0, 1.0]))
-    return RewardTarget(bottom, axis, half, hand, azimuth, elevation, grip)
+    start = jnp.broadcast_to(position[..., :1, MOVED, :2], (*grip.shape, 2))
+    share = carrying_share(grip, jnp.asarray(demonstration.acting))
+    return RewardTarget(bottom, axis, half, hand, azimuth, elevation, grip, start, share)
+
+
+def carrying_share(grip: Array, acting: Array) -> Array:
+    """Return 1 until the demonstrated hand closes, falling to 0 at the end of the action, (..., K)."""
+    index = jnp.arange(grip.shape[-1])
+    first = jnp.argmax((grip > 0.5) & acting, axis=-1, keepdims=True)
+    last = index[-1] - jnp.argmax(acting[..., ::-1], axis=-1, keepdims=True)
+    return jnp.clip((last - index) / jnp.maximum(last - first, 1), 0.0, 1.0)
+
+
+def displaced(target: RewardTarget, place: Array) -> RewardTarget:
+    """Return demonstrations, any leading axes, for a moved object that stood at a place (2,) m."""
+    away = target.share[..., None] * (place - target.fetched_from)
+    away = jnp.concatenate([away, jnp.zeros_like(away[..., :1])], axis=-1)
+    bottom = target.object_bottom.at[..., 0, :].add(away)
+    return target.replace(object_bottom=bottom, gripper_position=target.gripper_position + away)  # type: ignore[attr-defined]
 
 
 def reward_terms(scene: ObservedScene, reference: RewardTarget, config: RewardConfig) -> dict[str, Array]:

@@ -10,7 +10,7 @@ class StartState:
     """One start of an episode, in the task frame (world axes, origin on the table below the standing object).
 
     The standing object is the moved one in one-object actions and the anchor in two-object actions; there the moved
-    object starts between the fingers, its axis turned by Ry(pi/2) in the gripper's frame.
+    object starts between the fingers, its axis turned by Ry(pi/2) in the gripper's frame, or is fetched from the table.
     """
 
     gripper_position: Array
@@ -23,6 +23,8 @@ class StartState:
     """(O,) m of the cylinders."""
     radii: Array
     """(O,) m."""
+    moved_place: Array | None = None
+    """(2,) m where the moved object stands on the table, if it is fetched from there."""
 
 
 @struct.dataclass

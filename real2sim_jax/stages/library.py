@@ -26,7 +26,7 @@ from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.learning.demonstrations import demonstrate as make_demonstration
 from real2sim_jax.learning.demonstrations import stack_demonstrations
-from real2sim_jax.learning.imitation import with_ending, with_goal
+from real2sim_jax.learning.imitation import as_demonstrated, with_ending
 from real2sim_jax.learning.train import Callbacks, Progress, make_env
 from real2sim_jax.learning.train import train as train_policy
 from real2sim_jax.perception.mask_tracks import for_action
@@ -105,7 +105,7 @@ def train(
     `report` is called after each iteration.
     """
     config = config or TrainConfig()
-    env = make_env(with_goal(_action(action), demonstrations), demonstrations, config)
+    env = make_env(as_demonstrated(_action(action), demonstrations), demonstrations, config)
     return train_policy(env, demonstrations, config, Path(folder), resume=resume, callbacks=Callbacks(report)).policy
 
 

@@ -123,7 +123,7 @@ def benchmark_stage(
         save_report(out, report)
         plot = out / f"success_{report.spec}.png"
         save_success_plot(plot, report, starts)
-        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", demos, report, trajectories)
+        rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", demos, report, trajectories, action)
         save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
         reports[path].append(report)
     return reports
@@ -150,7 +150,7 @@ def judged(
             identity = {"policy_hash": file_hash(path), "spec": spec, "spec_hash": hashes[spec]}
             report = make_report(policy.action, success, **identity, physics=physics, seed=seed)
             if demos is not None:
-                near, auc = path_agreement(trajectories, demos)
+                near, auc = path_agreement(trajectories, demos, policy.action.is_fetched)
                 report = replace(report, path_share=float(near.mean()), add_auc=float(auc.mean()))
             yield path, report, trajectories, demos
 
@@ -162,11 +162,14 @@ def demonstrations_of(policy: Path) -> Path | None:
     return next((path for path in known if path.is_file() and file_hash(path) == parent), None)
 
 
-def _reward_plot(target: Path, demos: Demonstration | None, report: Report, trajectories: Trajectory) -> Path | None:
+def _reward_plot(
+    target: Path, demos: Demonstration | None, report: Report, trajectories: Trajectory, action: Action
+) -> Path | None:
     """Draw the reward terms over time, where the demonstrations that the policy has learnt from are known."""
     if demos is None:
         return None
-    terms = {name: np.asarray(values) for name, values in terms_over_time(trajectories, demos).items()}
+    found = terms_over_time(trajectories, demos, fetched=action.is_fetched)
+    terms = {name: np.asarray(values) for name, values in found.items()}
     chosen = {"successes": report.ok, "failures": ~report.ok}
     groups = {
         label: {n: v[rows].mean(axis=0) for n, v in terms.items()} for label, rows in chosen.items() if rows.any()

@@ -210,7 +210,7 @@ class _Path:
 def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Generator, ranges: SceneRanges) -> _Path:
     before, during = int(random.integers(6, 14)), int(random.integers(*ranges.acting_frames))
     # What is put somewhere is in the hand when it comes into view.
-    before = 0 if action.has_anchor else before
+    before = 0 if action.starts_held else before
     after = 0 if action.ends_holding else int(random.integers(7, 14))
     frames = np.arange(before + during + after)
     acting = (frames >= before) & (frames < before + during)
@@ -222,7 +222,7 @@ def _path(action: Action, half: np.ndarray, azimuth: float, random: np.random.Ge
     yaw = random.uniform(-0.4, 0.4) + share * random.uniform(-0.3, 0.3) + turned
     arriving = 1.0 - _smooth(np.clip(frames / max(before - 1, 1), 0.0, 1.0))
     leaving = _smooth(np.clip((frames - before - during + 1) / max(after, 1), 0.0, 1.0)) * (after > 0)
-    withdrawn = (0.0 if action.has_anchor else arriving) + leaving
+    withdrawn = (0.0 if action.starts_held else arriving) + leaving
     return _Path(moved, yaw, turned, anchor, withdrawn, touching=acting.copy(), acting=acting)
 
 
@@ -246,6 +246,8 @@ def _course(
         end = place + standing + apart * np.array([np.cos(bearing), np.sin(bearing), 0.0])
     entry = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     start = end - random.uniform(0.3, 0.45) * entry + np.array([0.0, 0.0, random.uniform(0.05, 0.15)])
+    if not action.starts_held:
+        start[2] = half[MOVED, 2]
     return start, end, anchor, random.uniform(0.03, 0.1)
 
 

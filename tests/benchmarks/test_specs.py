@@ -1,6 +1,7 @@
 """Start states: the published layout, and drawing."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -35,6 +36,22 @@ def test_reads_the_published_layout(tmp_path):
     # Object 1 of the file is the moved one, object 0 the anchor.
     np.testing.assert_allclose(states.heights, [[0.06, 0.08], [0.07, 0.06]])
     np.testing.assert_allclose(states.radii, [[0.045, 0.05], [0.05, 0.04]])
+
+
+def test_what_is_fetched_is_read_and_written_where_it_stands(tmp_path):
+    fetch = replace(TWO, name="fetch", starts="table", moved_from=(0.3, -0.2))
+    drawn = generate("hard", fetch, 50, 0, nothing_overlaps)
+    assert np.abs(drawn.moved_place - fetch.moved_from).max() <= 0.15
+    # The hand is drawn around it: the same hands as where the object starts in the hand.
+    held = generate("hard", TWO, 50, 0, nothing_overlaps)
+    shift = np.asarray(drawn.gripper_position) - np.pad(drawn.moved_place, ((0, 0), (0, 1)))
+    np.testing.assert_allclose(shift, held.gripper_position, atol=1e-12)
+    write_spec(tmp_path / "spec.csv", drawn)
+    jax.tree.map(np.testing.assert_allclose, read_spec(tmp_path / "spec.csv", fetch), drawn)
+    with pytest.raises(UserError, match="column 'o1posx' is missing"):
+        read_spec(written(tmp_path), fetch)
+    with pytest.raises(UserError, match="fetch: expected moved_from in its file"):
+        generate("hard", replace(fetch, moved_from=None), 50, 0, nothing_overlaps)
 
 
 def test_one_object_actions_move_object_0(tmp_path):

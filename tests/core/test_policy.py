@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from real2sim_jax.core.actions import ACTIONS, Action
-from real2sim_jax.core.observation import FEATURE_SIZE, LAYOUTS, feature_size, features, observation
+from real2sim_jax.core.observation import (
+    FEATURE_SIZE,
+    LAYOUTS,
+    PLACE_FIELDS,
+    POLICY_FIELDS,
+    feature_size,
+    features,
+    observation,
+)
 from real2sim_jax.core.policy import MAX_BYTES, PolicyError, load_policy, save_policy
 from real2sim_jax.core.predicates import HandPoints, MovedBy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, wxyz_from_azimuth_elevation
@@ -53,7 +61,7 @@ def test_robot_and_simulator_compute_the_same(policy):
 def test_reference_row_follows_the_clock(policy):
     still = np.array([0.0, 0.0, 0.0])
     obs = [observation(np.array(t), still, np.array([1.0, 0, 0, 0]), np.array(0.0)) for t in (0.0, 7.0, 10.0, 99.0)]
-    assert [int(policy.reference.row(o)) for o in obs] == [0, 84, 120, 120]
+    assert [int(policy.reference.row(o[..., 0])) for o in obs] == [0, 84, 120, 120]
 
 
 def test_the_reference_alone_reaches_its_target(policy):
@@ -91,6 +99,40 @@ def test_a_policy_that_sees_the_object_is_kept_whole_and_refused_by_robots(tmp_p
     assert (loaded.act(obs) != loaded.act(obs + 0.1 * (np.arange(14) == 8))).any()
     with pytest.raises(PolicyError, match="robots do not report"):
         Controller(loaded)
+
+
+def fetching_policy():
+    """A random policy that observes where the moved object stood, and whose reference goes with it."""
+    policy = random_policy(features=feature_size(len(POLICY_FIELDS) + len(PLACE_FIELDS)))
+    share = np.clip(np.linspace(2.0, -1.0, len(policy.reference.grip)), 0.0, 1.0).astype(np.float32)
+    reference = replace(policy.reference, fetched_from=np.array([0.3, -0.2], np.float32), share=share)
+    return replace(policy, reference=reference, mean=policy.mean + 0.1, std=policy.std * 2.0)
+
+
+def test_a_policy_that_fetches_something_is_the_same_once_it_has_the_place(tmp_path):
+    save_policy(tmp_path / "policy.npz", fetching_policy())
+    policy = load_policy(tmp_path / "policy.npz")
+    assert policy.sees_place and not policy.sees_object
+    place = np.array([0.35, -0.1])
+    obs = random_observations(200)
+    seen = np.concatenate([obs, np.tile(place, (200, 1))], axis=1)
+    placed = policy.placed(place)
+    assert placed.layout == POLICY_FIELDS
+    np.testing.assert_allclose(placed.act(obs), policy.act(seen), atol=1e-5)
+    assert np.abs(policy.placed(place + 0.1).act(obs) - placed.act(obs)).max() > 0.01
+    Controller(placed)
+    with pytest.raises(PolicyError, match="give --moved-from"):
+        Controller(policy)
+
+
+def test_the_target_goes_with_the_object_until_it_is_put_down():
+    reference = fetching_policy().reference
+    away = reference.fetched_from + np.array([0.1, 0.05], np.float32)
+    moved, speed = reference.displacement(np.array([0.0, 0.5, 1.0]), np.tile(away, (3, 1)))
+    np.testing.assert_allclose(moved, [[0.1, 0.05, 0.0], [0.05, 0.025, 0.0], [0.0, 0.0, 0.0]], atol=1e-6)
+    # Half of it within the 10/3 s in which the share falls from 1 to 0.
+    np.testing.assert_allclose(speed[1], [-0.03, -0.015, 0.0], atol=1e-6)
+    assert not speed[[0, 2]].any()
 
 
 def test_the_gripper_sees_the_object_the_same_wherever_both_stand():

@@ -1,14 +1,16 @@
 """From track to demonstration: clock, frame, scale, hand and grip, each against the definition."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from real2sim_jax.config.learning import DemonstrationConfig
-from real2sim_jax.core.actions import ACTIONS
+from real2sim_jax.core.actions import ACTIONS, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
-from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
+from real2sim_jax.learning.demonstrations import begins_held, demonstrate, stack_demonstrations
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 START, END = 36, 84
@@ -45,6 +47,41 @@ def test_hand_is_the_object_while_touching_and_retreats_afterwards(scenes, name)
     assert (demo.grip[END + 1 :] == float(action.ends_holding)).all()
     # What starts in the hand is held.
     assert (demo.grip[:START] == float(action.has_anchor)).all()
+
+
+@pytest.fixture(scope="module")
+def fetch():
+    return action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml"))
+
+
+def test_a_filmed_grasp_is_demonstrated_as_it_is(fetch):
+    track = synthetic_scenes(fetch, 1, 4)[0]
+    demo = demonstrate(track, fetch)
+    assert not begins_held(track, fetch)
+    bottom = demo.position[:, MOVED, 2] - demo.half_extents[MOVED, 2]
+    assert abs(bottom[START]) < 0.005 and bottom.max() > 0.04 and abs(bottom[-1]) < 0.005
+    np.testing.assert_array_equal(demo.grip[:START], 0.0)
+    assert np.linalg.norm(demo.position[0, MOVED, :2]) > 0.25
+
+
+def test_what_comes_in_the_hand_is_taken_from_the_table_below(scenes, fetch):
+    track = scenes["put_next_to"]
+    assert begins_held(track, fetch) and not begins_held(track, ACTIONS["put_next_to"])
+    shown, demo = demonstrate(track, ACTIONS["put_next_to"]), demonstrate(track, fetch)
+    bottom = demo.position[:, MOVED, 2] - demo.half_extents[MOVED, 2]
+    np.testing.assert_allclose(bottom[: START + 1], 0.0, atol=1e-6)
+    np.testing.assert_allclose(demo.position[0, MOVED, :2], shown.position[0, MOVED, :2], atol=1e-6)
+    assert (demo.grip[:START] == 0.0).all() and demo.grip[START] == 1.0
+    # It ends as the video does.
+    np.testing.assert_allclose(demo.position[END:], shown.position[END:], atol=1e-6)
+
+
+def test_what_is_fetched_stands_where_an_open_gripper_fits_beside_the_anchor(scenes, fetch):
+    track = scenes["put_onto"]
+    position = np.asarray(track.position).copy()
+    position[:, [HAND, MOVED], :2] += (position[:, ANCHOR] - position[:1, MOVED])[:, None, :2]
+    demo = demonstrate(track.replace(position=position), fetch)
+    np.testing.assert_allclose(np.linalg.norm(demo.position[0, MOVED, :2]), 0.095 + 0.045, atol=1e-6)
 
 
 def test_motion_is_camera_aligned_and_scaled(scenes):

@@ -1,13 +1,16 @@
 """What a demonstration asks for."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action
+from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action, action_named
 from real2sim_jax.core.predicates import PoseWithin, Upright
 from real2sim_jax.data.types import MOVED, stack
 from real2sim_jax.learning.demonstrations import demonstrate
-from real2sim_jax.learning.imitation import with_ending, with_goal
+from real2sim_jax.learning.imitation import as_demonstrated, with_ending
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 
@@ -16,7 +19,7 @@ def demonstrated(name, imitation, count=3):
     scenes = synthetic_scenes(ACTIONS[name], count, 0)
     action = with_ending(IMITATIONS[imitation], scenes)
     demos = stack([demonstrate(scene, action) for scene in scenes])
-    return with_goal(action, demos, 0.04, 25.0), demos
+    return as_demonstrated(action, demos, 0.04, 25.0), demos
 
 
 @pytest.mark.parametrize(("name", "holds"), [("pick_up", True), ("push_left_to_right", False)])
@@ -42,11 +45,22 @@ def test_what_is_put_somewhere_ends_relative_to_the_anchor(name, side):
 def test_a_file_may_ask_for_the_demonstrated_end_beside_other_rules():
     action = Action("own", (Upright(), PoseWithin(within_m=0.1)), leaves_table=True)
     _, demos = demonstrated("pick_up", "imitate")
-    upright, goal = with_goal(action, demos).success
+    upright, goal = as_demonstrated(action, demos).success
     assert upright == Upright() and len(goal.poses) == 3 and goal.within_m == 0.1
+
+
+def test_a_fetched_object_stands_where_the_middlemost_demonstration_has_it():
+    fetch = action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml"))
+    demos = stack([demonstrate(scene, fetch) for scene in synthetic_scenes(fetch, 3, 0)])
+    places = np.asarray(demos.position)[:, 0, MOVED, :2]
+    found = as_demonstrated(fetch, demos)
+    middle = np.argmin(np.linalg.norm(places - np.median(places, axis=0), axis=1))
+    np.testing.assert_allclose(found.moved_from, places[middle], atol=1e-6)
+    said = replace(fetch, moved_from=(0.3, 0.3))
+    assert as_demonstrated(said, demos) is said
 
 
 def test_actions_that_ask_for_something_else_stay_as_they_are():
     _, demos = demonstrated("pick_up", "imitate")
-    assert with_goal(ACTIONS["pick_up"], demos) is ACTIONS["pick_up"]
+    assert as_demonstrated(ACTIONS["pick_up"], demos) is ACTIONS["pick_up"]
     assert with_ending(ACTIONS["push_left_to_right"], []) is ACTIONS["push_left_to_right"]

@@ -1,15 +1,23 @@
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from real2sim_jax.config.simulation import EnvConfig
+from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig
+from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.observation import LAYOUTS, observation
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
+from real2sim_jax.data.types import stack
+from real2sim_jax.learning.demonstrations import demonstrate
+from real2sim_jax.learning.imitation import as_demonstrated
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
+from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState
+from real2sim_jax.synthetic.scenes import synthetic_scenes
 from tests.demos import PICK_UP, lifts
 from tests.simulation.conftest import rollout, scripted_grasp
 
@@ -41,6 +49,43 @@ def test_a_policy_may_see_the_object(env):
     np.testing.assert_allclose(seen[:, :3], qpos[:, :3], atol=1e-6)
     np.testing.assert_allclose(seen[:, 3:], rotate(qpos[:, 3:], np.array([0.0, 0.0, 1.0])), atol=1e-5)
     assert seen[-1, 2] > seen[0, 2] + 0.05
+
+
+@pytest.fixture(scope="module")
+def fetch():
+    """An action whose object is fetched, and its demonstrations."""
+    own = action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml"))
+    demos = stack([demonstrate(scene, own) for scene in synthetic_scenes(own, 2, 0)])
+    return as_demonstrated(own, demos), demos
+
+
+def test_demonstrations_go_with_what_is_fetched_until_it_is_put_down(fetch):
+    action, demos = fetch
+    env = ManipulationEnv(action, demos, make_physics("batch", 2))
+    start = env.sample_start(jax.random.PRNGKey(0), jnp.zeros(()))
+    aside = start.replace(moved_place=start.moved_place + 0.15, gripper_position=jnp.asarray([0.5, 0.5, 0.5]))
+    wait = jnp.zeros((120, 7)).at[:, 6].set(1.0)
+    states = rollout(env, one(aside), wait)
+    np.testing.assert_allclose(states.obs["policy"][:, 0, 8:], np.tile(aside.moved_place, (120, 1)), atol=1e-6)
+    assert states.obs["policy"].shape[-1] == env.observation_size["policy"] == 10
+    # Where it stands is where both demonstrations have it at first, and not where they have it at last.
+    paid = np.asarray(states.metrics["object_position"])[:, 0]
+    assert paid[:30].min() > 0.98 and paid[-1] < 0.6
+
+
+def test_a_place_is_seen_with_the_error_of_its_measurement(fetch):
+    action, _ = fetch
+    noise = EnvConfig(randomization=RandomizationConfig(place_noise_m=0.01))
+    env = ManipulationEnv(action, None, make_physics("batch", 2), noise)
+    start = env.sample_start(jax.random.PRNGKey(0), jnp.zeros(()))
+    keys = jax.random.split(jax.random.PRNGKey(1), 500)
+    seen = np.asarray(jax.vmap(lambda key: env.reset_from(start, key).obs["policy"])(keys))
+    frame = np.asarray(start.gripper_position)[:2] - seen[:, 1:3]
+    place = np.asarray(start.moved_place) - seen[:, 8:]
+    # The frame's error is in both, that of the place in one alone.
+    for error in (frame, place - frame):
+        np.testing.assert_allclose(error.std(axis=0), 0.01, rtol=0.15)
+    assert abs(np.corrcoef(frame[:, 0], (place - frame)[:, 0])[0, 1]) < 0.15
 
 
 def test_commands_move_the_gripper_along_world_axes(env):

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import mujoco
@@ -10,6 +13,9 @@ from real2sim_jax.simulation.initial_states import nominal_start, overlaps, samp
 from real2sim_jax.simulation.scene import build_model
 
 pytestmark = pytest.mark.long
+
+
+FETCH = replace(action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml")), moved_from=(0.25, -0.2))
 
 
 def contact_depth(action, start):
@@ -25,15 +31,14 @@ def contact_depth(action, start):
     data = mujoco.MjData(model)
     data.qpos[:] = np.asarray(start_qpos(action, start))
     mujoco.mj_forward(model, data)
-    standing = model.geom(names[-1]).id
+    standing = {model.geom(name).id for name in (names if action.is_fetched else names[-1:])}
     table = model.geom("table").id
-    pairs = [(c.geom1, c.geom2, c.dist) for c in data.contact]
-    return min([d for a, b, d in pairs if standing in (a, b) and table not in (a, b)], default=1.0)
+    pairs = [({c.geom1, c.geom2}, c.dist) for c in data.contact]
+    return min([distance for pair, distance in pairs if pair & standing and table not in pair], default=1.0)
 
 
-@pytest.mark.parametrize("name", ["pick_up", "put_onto"])
-def test_sampled_starts_are_free_and_refused_ones_are_not(name):
-    action = action_named(name)
+@pytest.mark.parametrize("action", [action_named("pick_up"), action_named("put_onto"), FETCH], ids=lambda a: a.name)
+def test_sampled_starts_are_free_and_refused_ones_are_not(action):
     keys = jax.random.split(jax.random.PRNGKey(1), 200)
     offset = jnp.asarray([0.2, 0.1, 0.15])
     sample = jax.jit(jax.vmap(lambda key: sample_start(key, action, jnp.ones(()), offset, StartConfig())))
@@ -51,6 +56,21 @@ def test_a_gripper_in_the_object_or_in_the_table_overlaps():
     beside = start.replace(gripper_position=start.gripper_position + jnp.asarray([0.05, 0.0, 0.0]))
     assert overlaps(action, beside) and contact_depth(action, beside) < 0.0
     assert overlaps(action, start.replace(elevation=jnp.asarray(0.8), gripper_position=jnp.asarray([0.3, 0.0, 0.02])))
+
+
+def test_what_is_fetched_stands_around_its_place_with_room_for_the_gripper_beside_the_anchor():
+    keys = jax.random.split(jax.random.PRNGKey(2), 300)
+    sample = jax.jit(jax.vmap(lambda key: sample_start(key, FETCH, jnp.ones(()), jnp.zeros(3), StartConfig())))
+    starts = sample(keys)
+    away = np.asarray(starts.moved_place) - FETCH.moved_from
+    assert np.abs(away).max() <= 0.15 and np.abs(away).max(axis=0).min() > 0.14
+    assert np.linalg.norm(starts.moved_place, axis=1).min() > 0.135
+    # The hand is around it, as it is around the only object of other actions.
+    hand = np.asarray(starts.gripper_position)[:, :2] - starts.moved_place
+    assert np.abs(hand.mean(axis=0)).max() < 0.04 and np.abs(hand).max() <= 0.2501
+    qpos = np.asarray(start_qpos(FETCH, jax.tree.map(lambda leaf: leaf[0], starts)))
+    np.testing.assert_allclose(qpos[9:12], [*starts.moved_place[0], starts.heights[0, 0] / 2], atol=1e-6)
+    np.testing.assert_allclose(qpos[16:19], [0.0, 0.0, starts.heights[0, 1] / 2], atol=1e-6)
 
 
 def test_no_difficulty_is_the_nominal_start():

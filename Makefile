@@ -16,11 +16,16 @@ DEVICE ?= cpu
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST ?=
+GRIPPER ?=
+ENVS ?=
+CONFIG ?=
+WANDB ?=
+RESUME ?=
 
 # What users give is text that make and the shell must not look into: make takes it as it is, without $(...) expanded,
 # and recipes read it from their environment, as "$$NAME". PYTEST alone is text for the shell: arguments of developers.
 GIVEN := ACTION SEED SEEDS TRACKS VIDEO PROMPT CHECKPOINT PHYSICS RUNS STEPS ONLY SPEC DEVICE PYTHON VENV POLICY \
-  REAL_TRACKS VIDEOS SPECS SCENES STATES STUDIES RAY
+  REAL_TRACKS VIDEOS SPECS SCENES STATES STUDIES RAY GRIPPER ENVS CONFIG WANDB
 $(foreach name,$(GIVEN),$(if $(filter command environment,$(firstword $(origin $(name)))),\
   $(eval override $(name) := $$(value $(name)))))
 
@@ -75,7 +80,8 @@ export $(GIVEN)
 WHICH = --action="$$ACTION" --seed="$$SEED" --runs="$$RUNS"
 CLIPS = $(call each,--video=,VIDEO) $(call each,--prompt=,PROMPT)
 TRAINING = --physics="$$PHYSICS" $(call option,--checkpoint,CHECKPOINT) $(call option,--tracks,TRACKS) \
-  $(call option,--steps,STEPS) $(call option,--seeds,SEEDS)
+  $(call option,--steps,STEPS) $(call option,--seeds,SEEDS) $(call option,--gripper,GRIPPER) $(call option,--envs,ENVS) \
+  $(call option,--config,CONFIG) $(call option,--wandb,WANDB) $(if $(RESUME),--resume)
 STUDY = --runs="$$RUNS" $(call option,--tracks,REAL_TRACKS) $(call option,--specs,SPECS) $(call option,--ray,RAY) \
   --out experiments/studies/results --page docs/results.md
 
@@ -99,6 +105,11 @@ help: ## list targets and variables
 	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$$PHYSICS]"
 	@echo "  RUNS       folder of all results [$$RUNS]"
 	@echo "  STEPS      control steps of training; the default when empty [$$STEPS]"
+	@echo "  GRIPPER    published or franka_hand; that of the action's file when empty [$$GRIPPER]"
+	@echo "  ENVS       environments stepped in parallel, or auto; the default when empty [$$ENVS]"
+	@echo "  CONFIG     TOML file of settings, as 'real2sim config ACTION' prints it [$$CONFIG]"
+	@echo "  RESUME     anything: go on from the last checkpoint of 'make train'"
+	@echo "  WANDB      project of Weights & Biases that gets the numbers of 'make train' too [$$WANDB]"
 	@echo "  SPEC       start states of the benchmark: easy, hard or a CSV file [$$SPEC]"
 	@echo "  VIDEOS     folder of videos with reference masks or boxes, for 'make masks' [$$VIDEOS]"
 	@echo "  SPECS      folder of the published start states easy.csv and hard.csv, for 'make skills' [$$SPECS]"

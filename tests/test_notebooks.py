@@ -13,7 +13,13 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 PATHS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-NAMES = ["01_video_to_states", "02_train_a_policy", "03_benchmark_and_compare", "04_your_own_video"]
+NAMES = [
+    "01_video_to_states",
+    "02_train_a_policy",
+    "03_benchmark_and_compare",
+    "04_your_own_video",
+    "05_your_own_action",
+]
 ADDRESS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 TINY = {"REAL2SIM_DEMOS": "1", "REAL2SIM_ENVS": "8", "REAL2SIM_STEPS": str(8 * 120 * 2), "REAL2SIM_ROWS": "16"}
 SHOWS = {
@@ -21,6 +27,7 @@ SHOWS = {
     "02_train_a_policy": ["image/png", "image/png", "image/gif", "iframe"],
     "03_benchmark_and_compare": ["image/png", "image/png", "iframe", "image/gif"],
     "04_your_own_video": ["video/mp4", "image/gif", "image/png", "image/gif", "iframe"],
+    "05_your_own_action": ["image/png", "image/png", "image/gif"],
 }
 """What each shows, in order."""
 
@@ -35,7 +42,7 @@ def source(cell):
     return "".join(cell["source"])
 
 
-def test_there_are_the_four():
+def test_there_are_the_five():
     assert [path.stem for path in PATHS] == NAMES == list(SHOWS)
 
 
@@ -98,7 +105,7 @@ def test_links_between_notebooks_lead_somewhere(path):
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """All four run with tiny settings, one after another as a reader would, in a folder of their own."""
+    """All of them run with tiny settings, one after another as a reader would, in a folder of their own."""
     nbformat = pytest.importorskip("nbformat", reason="needs the extra notebooks")
     from nbclient import NotebookClient
 

@@ -25,7 +25,7 @@ from real2sim_jax.core.policy import Policy, PolicyError, load_policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.data.artefacts import file_hash, read_json, versions, write_json
 from real2sim_jax.robot.franka.joints import APPROACH_S, episode
-from real2sim_jax.robot.franka.kinematics import WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.robot.franka.kinematics import TaskFrame
 from real2sim_jax.robot.franka.postures import postures
 from real2sim_jax.robot.interface import ArmError, SimulatedArm
 from real2sim_jax.robot.limits import Limits
@@ -96,7 +96,7 @@ def compare(policy: Policy, starts: StartState, frame: TaskFrame, options: argpa
         arms, poses = reached_by(policy, action, starts, panda, options.rows)
         chosen = jax.tree.map(lambda leaf: np.asarray(leaf)[list(arms)], starts)
         show(f"{policy.action.name}: free gripper")
-        env = ManipulationEnv(action, None, make_physics("batch", action.bodies - 1))
+        env = ManipulationEnv(action, None, make_physics("batch", action.objects, action.gripper))
         success = {"benchmark": make_rollout(env)(policy, chosen)[1]}
         free = Setup("mujoco-gripper", place, Limits())
         played = [play(policy, make_arm(policy, action, row_of(starts, i), free), free.limits) for i in arms]
@@ -141,7 +141,9 @@ def propose(policy: Policy, starts: StartState, rows: int) -> None:
             frame = TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
             paths = [np.stack([frame.pose_to_base(s.position, s.wxyz) for s in free]) for free in frees]
             first = [
-                postures(path, round(APPROACH_S / policy.dt), limits.joints, policy.dt, WIDE_GRIPPER_M)[:1]
+                postures(path, round(APPROACH_S / policy.dt), limits.joints, policy.dt, policy.action.gripper.mount_m)[
+                    :1
+                ]
                 for path in paths
             ]
             found.append((sum(posture.violation_ratio < 1.0 for some in first for posture in some), x, yaw))

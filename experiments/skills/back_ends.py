@@ -50,7 +50,7 @@ def judged(action: Action, policy: Path, engine: str, runs: Path, rows: int) -> 
         kept = load_report(path)
         if (kept.policy_hash, kept.spec_hash) == (file_hash(policy), starts):
             return kept
-    return benchmark_stage(action, {policy: out}, ("easy",), engine, 0, rows)[policy][0]
+    return benchmark_stage({policy: out}, ("easy",), engine, 0, rows)[policy][0]
 
 
 if __name__ == "__main__":

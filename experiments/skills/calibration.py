@@ -44,7 +44,7 @@ def main() -> int:
 
 def success(action: Action, policy: Path, placing: Placing, options: argparse.Namespace) -> str:
     out = options.runs / "calibration" / action.name
-    reports = benchmark_stage(action, {policy: out}, (options.spec,), "batch", 0, 500, placing)
+    reports = benchmark_stage({policy: out}, (options.spec,), "batch", 0, 500, placing)
     return f"{rate(reports[policy][0].ok).rate:.1%}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.data.artefacts import read_columns, write_csv
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.initial_states import fetched_from
@@ -44,6 +45,7 @@ class SpecRange:
     height_m: tuple[float, float]
     azimuth_deg: tuple[float, float] = (-180.0, 180.0)
     radius_m: tuple[float, float] = (0.04, 0.05)
+    """Of an anchor; the moved object's is what the gripper holds."""
     moved_place_m: float = 0.05
     """Along x and y to both sides of where what is fetched stands in the demonstrations, and the hand around it."""
 
@@ -71,6 +73,7 @@ def read_spec(path: str | Path, action: Action) -> StartState:
         _check_column(path, name, columns[name])
     origin = np.stack([columns["o0posx"], columns["o0posy"], np.zeros_like(columns["o0posx"])], axis=-1)
     position = np.stack([columns[name] for name in ("hposx", "hposy", "hposz")], axis=-1)
+    _check_held(path, columns["o1rad" if action.has_anchor else "o0rad"], action.gripper)
     place = np.stack([columns[name] for name in FETCHED_COLUMNS], axis=-1) if action.is_fetched else None
     order = ("o1", "o0") if action.has_anchor else ("o0",)
     return StartState(
@@ -92,6 +95,13 @@ def _check_column(path: str | Path, name: str, values: np.ndarray) -> None:
         row = int(np.argmax(wrong))
         expected = f"a size above 0 and up to {most:g} {unit}" if size else f"-{most:.3g} to {most:.3g} {unit}"
         raise UserError(f"{path}: row {row + 1}, column {name!r}: expected {expected}, got {values[row]:g}")
+
+
+def _check_held(path: str | Path, radii: np.ndarray, gripper: Gripper) -> None:
+    """UserError where a moved object is too wide for the gripper."""
+    if (radii >= gripper.max_opening_m).any():
+        row, most = int(np.argmax(radii)), f"{gripper.max_opening_m:g} m, which {gripper.name} opens to on each side"
+        raise UserError(f"{path}: row {row + 1}: expected a radius below {most}, got {radii[row]:g}")
 
 
 def spec_columns(states: StartState) -> dict[str, np.ndarray]:
@@ -173,8 +183,9 @@ def _draw(bounds: SpecRange, rng: np.random.Generator, count: int, action: Actio
     Of what is fetched also where it stands, x and y, (count, 11).
     """
     angles = np.deg2rad([bounds.azimuth_deg, bounds.elevation_deg])
-    sizes = [bounds.height_m, bounds.radius_m]
-    low, high = np.array([*angles, bounds.x_m, bounds.y_m, bounds.z_m, *sizes, *sizes]).T
+    held = action.gripper.held_radius_m
+    standing, moved = (bounds.height_m, bounds.radius_m if action.has_anchor else held), (bounds.height_m, held)
+    low, high = np.array([*angles, bounds.x_m, bounds.y_m, bounds.z_m, *standing, *moved]).T
     table = rng.uniform(low, high, (count, len(low)))
     if not action.is_fetched:
         return table

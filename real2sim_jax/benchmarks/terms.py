@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from real2sim_jax.config.simulation import RewardConfig
-from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.data.types import Array, Demonstration
 from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, displaced, reward, reward_targets, scene_of
 from real2sim_jax.simulation.types import Trajectory
@@ -59,7 +58,7 @@ def _terms(scenes: ObservedScene, demos: RewardTarget, config: RewardConfig) -> 
 def scenes_of(trajectory: Trajectory) -> ObservedScene:
     """Return what the reward sees of episodes, (N, T, ...)."""
     t = jax.tree.map(jnp.asarray, trajectory)
-    opening = jnp.clip(t.opening, 0.0, MAX_OPENING_M)
+    opening = jnp.maximum(t.opening, 0.0)
     over_time = jax.vmap(scene_of, in_axes=(0, 0, 0, 0, 0, None, None))
     return over_time(t.gripper_position, t.gripper_wxyz, opening, t.object_position, t.object_wxyz, t.heights, t.radii)
 

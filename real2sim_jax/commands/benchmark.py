@@ -54,7 +54,7 @@ class Benchmark:
             out = self.out or path.parent
             policies = {path: out}
             how = self.physics, self.seed, self.rows, Placing(self.calibration_m, self.given)
-            reports = pipeline.benchmark_stage(action, policies, (self.spec,), *how)[path]
+            reports = pipeline.benchmark_stage(policies, (self.spec,), *how)[path]
         show_success(console, action, reports)
         console.say(f"written to {out}: report_{reports[0].spec}.html and .json, success_{reports[0].spec}.png")
         return 0

@@ -82,7 +82,8 @@ def _demonstrated(path: Path, action: Any) -> list[Any]:
     from real2sim_jax.exports.lerobot import RecordedEpisode, demonstrated
 
     demos = unstack(load(path, Demonstration))
-    return [RecordedEpisode(_task(action), "demonstration", demonstrated(demo), None) for demo in demos]
+    name, gripper = _task(action), action.gripper
+    return [RecordedEpisode(name, "demonstration", demonstrated(demo, gripper), None, gripper) for demo in demos]
 
 
 def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
@@ -93,7 +94,8 @@ def _rolled_out(path: Path, action: Any, options: Export) -> list[Any]:
     states = {"easy": pipeline.start_states("easy", action, options.seed, options.episodes)}
     ((_, report, trajectories, _),) = pipeline.judged([path], states, options.physics, options.seed)
     pairs = zip(unstack(trajectories), report.ok, strict=True)
-    return [RecordedEpisode(_task(action), "rollout", trajectory, bool(ok)) for trajectory, ok in pairs]
+    name, gripper = _task(action), action.gripper
+    return [RecordedEpisode(name, "rollout", trajectory, bool(ok), gripper) for trajectory, ok in pairs]
 
 
 def _task(action: Any) -> str:

@@ -12,6 +12,7 @@ from real2sim_jax.config.learning import TrainConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import gripper_of_record
 from real2sim_jax.core.settings import placed
 
 LEARNING_ROWS = 8
@@ -25,6 +26,8 @@ class Train(SourceOptions, TrainingOptions):
     action: str
     """One of the nine actions, e.g. pick_up; a file of your own (.toml); or imitate, imitate_with_anchor: end as the
     demonstration does."""
+    gripper: str | None = None
+    """published, or franka_hand; that of the action's file when absent."""
     seed: int | None = None
     """Short for --train.seed: of synthetic demonstrations, training and benchmark."""
     seeds: int = 1
@@ -50,6 +53,9 @@ class Train(SourceOptions, TrainingOptions):
         from real2sim_jax.stages.console import Console
 
         action, config = action_named(self.action), _train_config(self)
+        if self.gripper is not None:
+            with placed("--"):
+                action = replace(action, gripper=gripper_of_record(self.gripper))
         layout = RunLayout(self.runs, action.name)
         source = self.source(self.segment, config.seed)
         with locked(layout.folder):
@@ -58,7 +64,7 @@ class Train(SourceOptions, TrainingOptions):
 
     def _stages(self, source: Any, action: Any, config: Any, layout: Any, console: Any) -> None:
         from real2sim_jax.benchmarks.specs import SPECS
-        from real2sim_jax.learning.demonstrations import begins_held
+        from real2sim_jax.learning.demonstrations import comes_held
         from real2sim_jax.learning.imitation import as_demonstrated
         from real2sim_jax.stages import train_and_benchmark as pipeline
         from real2sim_jax.stages.fit import fit_stage
@@ -67,8 +73,8 @@ class Train(SourceOptions, TrainingOptions):
         show_fits(console, fits)
         demos = pipeline.demonstration_stage(fits, action, layout, self.demonstrate)
         action = as_demonstrated(action, demos, self.benchmark.imitate_within_m, self.benchmark.imitate_within_deg)
-        made_up = [video for video, (_, track) in fits.tracks.items() if begins_held(track, action)]
-        if made_up:
+        made_up = [video for video, (_, track) in fits.tracks.items() if comes_held(track)]
+        if action.is_fetched and made_up:
             console.say(f"{', '.join(made_up)}: in the hand when the action begins; its grasp on the table is made up")
         seeds, rows = range(config.seed, config.seed + self.seeds), self.benchmark.rows
         outcomes = pipeline.train_stage(action, demos, config, layout, console, self.resume, seeds, self.wandb)
@@ -78,7 +84,7 @@ class Train(SourceOptions, TrainingOptions):
         reference = pipeline.reference_path(layout, config.seed)
         folders = {path: path.parent for path in (*policies.values(), reference)}
         with console.status("benchmark"):
-            reports = pipeline.benchmark_stage(action, folders, tuple(SPECS), config.physics, config.seed, rows)
+            reports = pipeline.benchmark_stage(folders, tuple(SPECS), config.physics, config.seed, rows)
         _show_learning(console, action, outcomes[config.seed].history)
         for seed, path in policies.items():
             nominal = pipeline.nominal_successes(outcomes[seed])

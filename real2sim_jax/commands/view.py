@@ -120,4 +120,4 @@ def _episode(path: Path, times: Any) -> Any:
     policy, setup = load_policy(path), Setup()
     action = policy.action
     arm = make_arm(policy, action, start_state(NOMINAL_START, action), setup)
-    return episode_scene("policy", play(policy, arm, setup.limits), times)
+    return episode_scene("policy", play(policy, arm, setup.limits), times, action.gripper)

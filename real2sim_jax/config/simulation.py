@@ -66,6 +66,9 @@ class StartConfig(Checked):
 
     height_m: tuple[Size, Size] = (0.04, 0.10)
     radius_m: tuple[Size, Size] = (0.04, 0.05)
+    """Of an anchor."""
+    moved_radius_m: tuple[Size, Size] | None = None
+    """Of the moved object; by default what the gripper holds."""
     azimuth_deg: Annotated[float, Range(0, 180)] = 180.0
     """Around the nominal +90 deg (pointing away from the camera)."""
     elevation_deg: Annotated[float, Range(0, 90)] = 80.0

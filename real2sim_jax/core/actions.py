@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import PUBLISHED, Gripper, gripper_of_record
 from real2sim_jax.core.predicates import (
     PREDICATES,
     WITH_ANCHOR,
@@ -48,6 +49,8 @@ class Action(Checked):
     """Whether the gripper is still closed on the object when the action is over."""
     class_id: Annotated[int, Range(0, 10**9)] | None = None
     """Number of the action in Something-Something-v2."""
+    gripper: Gripper = PUBLISHED
+    """What performs it."""
 
     def __post_init__(self) -> None:
         """UserError where fields contradict each other, or as in `Checked`."""
@@ -96,6 +99,11 @@ class Action(Checked):
         return next((degrees(one.direction) for one in self.success if isinstance(one, HandPoints)), None)
 
     @property
+    def last_opening_m(self) -> float:
+        """Of one finger when the action is over: closed, or fully open."""
+        return 0.0 if self.ends_holding else self.gripper.max_opening_m
+
+    @property
     def seed(self) -> int:
         """A number that is the action's own, for draws that should differ between actions."""
         return zlib.crc32(self.name.encode()) if self.class_id is None else self.class_id
@@ -103,7 +111,8 @@ class Action(Checked):
     def record(self) -> dict[str, Any]:
         """Return the action as a table that `action_of_record` reads back."""
         rules = [{"rule": RULE_NAMES[type(one)], **vars(one)} for one in self.success]
-        return {name: value for name, value in vars(self).items() if value is not None} | {"success": rules}
+        plain = {name: value for name, value in vars(self).items() if value is not None} | {"success": rules}
+        return plain | {"gripper": self.gripper.record()}
 
 
 def action_of_record(record: Any, where: str) -> Action:
@@ -141,7 +150,12 @@ def _arguments(kind: Any, table: Any, where: str) -> dict[str, Any]:
     if missing is not None:
         raise UserError(f"{where}: {missing}: expected a value, got none")
     kinds = get_type_hints(kind)
-    return {name: value if name == "success" else as_field(kinds[name], value) for name, value in table.items()}
+    with placed(f"{where}: "):
+        return {name: _READERS.get(name, as_field)(kinds[name], value) for name, value in table.items()}
+
+
+_READERS = {"success": lambda _, value: value, "gripper": lambda _, value: gripper_of_record(value)}
+"""What is no plain value, by its field."""
 
 
 def read_action(path: str | Path) -> Action:

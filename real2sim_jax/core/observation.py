@@ -6,7 +6,6 @@ import numpy as np
 
 from real2sim_jax.core.arrays import namespace
 from real2sim_jax.core.clock import ACTING_S, EPISODE_S
-from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import matrix_from_wxyz, rotvec_from_wxyz, wxyz_from_rotvec
 
 Array = Any
@@ -86,22 +85,20 @@ def feature_size(observed: int) -> int:
     return FEATURE_SIZE + 2 * (PLACE_FIELDS[0] in layout) + 9 * (OBJECT_FIELDS[0] in layout)
 
 
-def command(action: Array) -> tuple[Array, Array, Array]:
+def command(action: Array, max_opening_m: float) -> tuple[Array, Array, Array]:
     """Return the twist and the finger opening that actions (..., 7) in [-1, 1] ask for.
 
     Linear velocity (..., 3) m/s and angular velocity (..., 3) rad/s of the gripper frame along world axes, opening
-    (...,) m of one finger from the middle.
+    (...,) m of one finger from the middle, up to the gripper's max_opening_m.
     """
     linear = MAX_LINEAR_M_S * action[..., 0:3]
     angular = MAX_ANGULAR_RAD_S * action[..., 3:6]
-    return linear, angular, MAX_OPENING_M * 0.5 * (action[..., 6] + 1.0)
+    return linear, angular, max_opening_m * 0.5 * (action[..., 6] + 1.0)
 
 
-def forced_opening(holding: bool, time: float, opening: float, dt: float) -> float:
-    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the action's.
+def forced_opening(last_m: float, time: float, opening: float, dt: float) -> float:
+    """Return the opening in m that is sent at a time in s: the policy's own, or from FORCED_AFTER_S on the last one.
 
-    holding: whether the action ends with the object held.
+    last_m: closed where the action ends with the object held, or else fully open.
     """
-    if time < FORCED_AFTER_S - 0.5 * dt:
-        return opening
-    return 0.0 if holding else MAX_OPENING_M
+    return opening if time < FORCED_AFTER_S - 0.5 * dt else last_m

@@ -68,11 +68,11 @@ class Reference:
 
         time (...,) in units of EPISODE_S.
         """
-        xp, row = namespace(time, place, self.share), self.row(time)
+        share: Array = self.share
+        xp, row, last = namespace(time, place, share), self.row(time), share.shape[0] - 1
         away = xp.concatenate([place - self.fetched_from, xp.zeros_like(place[..., :1])], axis=-1)
-        now = xp.take(self.share, row)[..., None]
-        then = xp.take(self.share, xp.minimum(row + 1, self.share.shape[0] - 1))[..., None]
-        return now * away, (then - now) * (self.share.shape[0] - 1) / EPISODE_S * away
+        now, then = (xp.take(share, xp.minimum(row + step, last))[..., None] for step in (0, 1))
+        return now * away, (then - now) * last / EPISODE_S * away
 
     def row(self, time: Array) -> Array:
         """Return the tables' row (...,) for a time (...,) in units of EPISODE_S."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz
 from real2sim_jax.data.artefacts import plain, replacing, versions, write_json, write_text
 from real2sim_jax.data.types import HAND, MOVED, Demonstration
@@ -46,18 +46,20 @@ class RecordedEpisode:
     trajectory: Trajectory
     success: bool | None
     """By the benchmark's rule; None where it was not judged."""
+    gripper: Gripper = PUBLISHED
 
 
-def demonstrated(demonstration: Demonstration) -> Trajectory:
+def demonstrated(demonstration: Demonstration, gripper: Gripper = PUBLISHED) -> Trajectory:
     """Return a demonstration (unstacked) as a gripper's episode with cylinders as high and as broad as its cuboids."""
     demo = jax.tree.map(np.asarray, demonstration)
     half = demo.half_extents[MOVED:]
     radii = half[:, :2].mean(axis=1)
-    closed = np.minimum(radii[0], MAX_OPENING_M)
+    widest = gripper.max_opening_m
+    closed = np.minimum(radii[0], widest)
     return Trajectory(
         gripper_position=demo.position[:, HAND],
         gripper_wxyz=demo.wxyz[:, HAND],
-        opening=MAX_OPENING_M + demo.grip * (closed - MAX_OPENING_M),
+        opening=widest + demo.grip * (closed - widest),
         object_position=demo.position[:, MOVED:],
         object_wxyz=demo.wxyz[:, MOVED:],
         heights=2.0 * half[:, 2],
@@ -91,7 +93,7 @@ def save_dataset(folder: str | Path, episodes: Sequence[RecordedEpisode], proven
         for index, episode in enumerate(episodes):
             columns = _columns(episode.trajectory)
             count = len(columns["action"])
-            frames = plain_frames(episode.trajectory)[:count]
+            frames = plain_frames(episode.trajectory, episode.gripper)[:count]
             size = frames[0].shape[:2]
             place = {"episode_chunk": index // CHUNK, "episode_index": index}
             write_video(out / VIDEO_PATH.format(**place, video_key=CAMERA), frames, CONTROL_HZ)

@@ -12,7 +12,6 @@ from real2sim_jax.config.learning import DemonstrationConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_TIMES_S
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import GRIPPER_REACH_M
 from real2sim_jax.core.rotations import (
     azimuth_elevation_from_wxyz,
     conjugate,
@@ -45,7 +44,8 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
         position[:, :ANCHOR] += _inwards(position, wxyz, touching, half, config)
     if action.is_fetched:
         half_height = config.scale * float(track.half_extents[MOVED, 2])
-        position, wxyz, touching = _fetched(position, wxyz, touching, half_height, config.anchor_radius_m)
+        apart = action.gripper.reach_m + config.anchor_radius_m
+        position, wxyz, touching = _fetched(position, wxyz, touching, half_height, apart)
     if action.has_anchor:
         wxyz[:, HAND] = _level(wxyz[:, HAND])
     wxyz[:, MOVED:] = multiply(wxyz[:, MOVED:], conjugate(wxyz[:1, MOVED:]))
@@ -68,10 +68,10 @@ def demonstrate(track: CuboidTrack, action: Action, config: DemonstrationConfig 
     )
 
 
-def begins_held(track: CuboidTrack, action: Action) -> bool:
-    """Whether a video shows an object that is to be fetched only in the hand, so that its grasp is made up."""
-    acting = np.asarray(track.acting, bool) & np.asarray(track.valid, bool)
-    return action.is_fetched and bool(camera_aligned(track.replace(valid=acting)).lowest()[0] > START_HEIGHT_M)
+def comes_held(track: CuboidTrack) -> bool:
+    """Whether the moved object does not stand on the table right before the hand touches it."""
+    touching = np.asarray(track.touching, bool)[np.asarray(track.valid, bool)]
+    return bool(camera_aligned(track).lowest()[max(np.argmax(touching) - 1, 0)] > START_HEIGHT_M)
 
 
 def stack_demonstrations(demonstrations: Sequence[Demonstration]) -> Demonstration:
@@ -82,15 +82,15 @@ def stack_demonstrations(demonstrations: Sequence[Demonstration]) -> Demonstrati
 
 
 def _fetched(
-    position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half_height: float, anchor_radius: float
+    position: np.ndarray, wxyz: np.ndarray, touching: np.ndarray, half_height: float, apart: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Put frames in front of (T, 3, 3) m, (T, 3, 4), (T,) in which the moved object is lifted off the table.
 
-    It stands far enough from the anchor, which is at the origin, for an open gripper in between. No frames where it
-    stands there anyway.
+    It stands at least apart m from the anchor, which is at the origin, for an open gripper in between. No frames where
+    it stands there anyway.
     """
     first = position[0, MOVED]
-    place = np.array([*_clear_of_anchor(first[:2], anchor_radius), min(half_height, first[2])])
+    place = np.array([*_moved_apart(first[:2], apart), min(half_height, first[2])])
     if np.allclose(place, first):
         return position, wxyz, touching
     steps = np.linalg.norm(np.diff(position[:, MOVED], axis=0), axis=-1)
@@ -104,9 +104,9 @@ def _fetched(
     return np.concatenate([lifted, position]), np.concatenate([still, wxyz]), np.concatenate([held, touching])
 
 
-def _clear_of_anchor(place: np.ndarray, anchor_radius: float) -> np.ndarray:
-    """Move a place (2,) m away from the anchor until an open gripper fits in between."""
-    distance, least = float(np.linalg.norm(place)), GRIPPER_REACH_M + anchor_radius
+def _moved_apart(place: np.ndarray, least: float) -> np.ndarray:
+    """Move a place (2,) m away from the origin until it is at least that far from it."""
+    distance = float(np.linalg.norm(place))
     return place * max(1.0, least / distance) if distance > 1e-6 else np.array([0.0, -least])
 
 

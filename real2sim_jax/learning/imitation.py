@@ -9,14 +9,20 @@ from real2sim_jax.core.actions import IMITATIONS, Action
 from real2sim_jax.core.predicates import PoseWithin
 from real2sim_jax.core.rotations import rotvec_from_wxyz
 from real2sim_jax.data.types import ANCHOR, MOVED, CuboidTrack, Demonstration
+from real2sim_jax.learning.demonstrations import comes_held
 
 
-def with_ending(action: Action, tracks: Iterable[CuboidTrack]) -> Action:
-    """Return an imitation with what most fitted tracks say of its end: does the hand still hold the object?"""
+def as_filmed(action: Action, tracks: Iterable[CuboidTrack]) -> Action:
+    """Return an imitation with what most fitted tracks say: does the hand hold the object at the end, and at the start?
+
+    An object that has no anchor stands on the table at the start.
+    """
     if action.name not in IMITATIONS:
         return action
+    tracks = list(tracks)
     held = [np.asarray(track.touching)[np.asarray(track.valid)][-1] for track in tracks]
-    return replace(action, ends_holding=bool(np.mean(held) > 0.5))
+    came = action.has_anchor and np.mean([comes_held(track) for track in tracks]) > 0.5
+    return replace(action, ends_holding=bool(np.mean(held) > 0.5), starts="hand" if came else "table")
 
 
 def as_demonstrated(action: Action, demos: Demonstration, within_m: float = 0.03, within_deg: float = 20.0) -> Action:
@@ -24,7 +30,13 @@ def as_demonstrated(action: Action, demos: Demonstration, within_m: float = 0.03
 
     demos stacked on a leading axis. The tolerances are those of imitations; other actions have their own.
     """
-    return _with_goal(_with_start(action, demos), demos, within_m, within_deg)
+    if action.name in IMITATIONS and _is_open(action):
+        first, last = (np.mean(np.asarray(demos.grip)[:, end]) > 0.5 for end in (0, -1))
+        side = "start" if not action.has_anchor else "anchor_top" if _over_anchor(demos) else "anchor"
+        goal = PoseWithin(relative_to=side, within_m=within_m, within_deg=within_deg)
+        starts = "hand" if action.has_anchor and first else "table"
+        action = replace(action, success=(goal,), ends_holding=bool(last), starts=starts)
+    return _with_goal(_with_start(action, demos), demos)
 
 
 def _with_start(action: Action, demos: Demonstration) -> Action:
@@ -37,20 +49,20 @@ def _with_start(action: Action, demos: Demonstration) -> Action:
     return replace(action, moved_from=(x, y))
 
 
-def _with_goal(action: Action, demos: Demonstration, within_m: float, within_deg: float) -> Action:
+def _with_goal(action: Action, demos: Demonstration) -> Action:
     """The action with the ends of its demonstrations for every `pose_within` that names no poses."""
-    if not any(isinstance(one, PoseWithin) and not one.poses for one in action.success):
+    if not _is_open(action):
         return action
-    if action.name in IMITATIONS:
-        side = "start" if not action.has_anchor else "anchor_top" if _over_anchor(demos) else "anchor"
-        goal = PoseWithin(relative_to=side, within_m=within_m, within_deg=within_deg)
-        holding = bool(np.mean(np.asarray(demos.grip)[:, -1]) > 0.5)
-        action = replace(action, success=(goal,), ends_holding=holding)
     filled = [
         replace(one, poses=_ends(one, demos)) if isinstance(one, PoseWithin) and not one.poses else one
         for one in action.success
     ]
     return replace(action, success=tuple(filled))
+
+
+def _is_open(action: Action) -> bool:
+    """Whether the demonstrations say where it ends."""
+    return any(isinstance(one, PoseWithin) and not one.poses for one in action.success)
 
 
 def _over_anchor(demos: Demonstration) -> bool:

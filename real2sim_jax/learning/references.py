@@ -8,8 +8,9 @@ import numpy as np
 from brax.envs.base import State
 
 from real2sim_jax.config.learning import TrackingConfig
+from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
-from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.core.observation import ACTION_SIZE
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
@@ -24,14 +25,11 @@ MAX_ELEVATION_DEG = 80.0
 """Of starts and of the published rule for the hand; from 85 deg on nothing is paid."""
 
 
-def references_of(demos: Demonstration, config: TrackingConfig, fetched: bool = False) -> list[Reference]:
-    """Return the demonstrated hand of each demonstration as a reference; demos stacked on a leading axis D.
-
-    fetched: the moved object is fetched from the table, where it may stand elsewhere than in the demonstration.
-    """
+def references_of(demos: Demonstration, config: TrackingConfig, action: Action) -> list[Reference]:
+    """Return the demonstrated hand of each demonstration as a reference; demos stacked on a leading axis D."""
     targets = jax.tree.map(np.asarray, reward_targets(demos))
     each = [jax.tree.map(lambda leaf, i=i: leaf[i], targets) for i in range(len(targets.grip))]
-    return [_reference(target, config, fetched) for target in each]
+    return [_reference(target, config, action) for target in each]
 
 
 def best_reference(env: ManipulationEnv, demos: Demonstration, config: TrackingConfig) -> Reference:
@@ -40,7 +38,7 @@ def best_reference(env: ManipulationEnv, demos: Demonstration, config: TrackingC
     The mean of several demonstrations may be none of them, and some of them may be far from what the gripper and the
     simulated object can do: physics decides.
     """
-    references = references_of(demos, config, env.action.is_fetched)
+    references = references_of(demos, config, env.action)
     if len(references) == 1:
         return references[0]
     keys = jax.random.split(jax.random.PRNGKey(0), (TRIALS, 2))
@@ -61,9 +59,9 @@ def _return_of(env: ManipulationEnv, tables: dict[str, Array], keys: Array) -> A
     return jax.lax.scan(step, env.reset_from(start, keys[1]), None, length=EPISODE_STEPS)[1].sum()
 
 
-def _reference(target: RewardTarget, config: TrackingConfig, fetched: bool) -> Reference:
+def _reference(target: RewardTarget, config: TrackingConfig, action: Action) -> Reference:
     wxyz = _orientation(target)
-    position = _above_table(np.asarray(target.gripper_position), wxyz)
+    position = _above_table(np.asarray(target.gripper_position), wxyz, action.gripper)
     tables = {
         "position": position,
         "wxyz": wxyz,
@@ -72,7 +70,7 @@ def _reference(target: RewardTarget, config: TrackingConfig, fetched: bool) -> R
         "gains": np.asarray([config.position_gain, config.orientation_gain]),
         "reach": np.asarray([config.position_reach_m, np.deg2rad(config.orientation_reach_deg)]),
     }
-    if fetched:
+    if action.is_fetched:
         tables |= {"fetched_from": target.fetched_from[0], "share": target.share}
     return Reference(**{name: np.asarray(table, np.float32) for name, table in tables.items()})
 
@@ -83,9 +81,9 @@ def _orientation(target: RewardTarget) -> np.ndarray:
     return np.asarray(wxyz_from_azimuth_elevation(target.azimuth, np.clip(target.elevation, -limit, limit)))
 
 
-def _above_table(position: np.ndarray, wxyz: np.ndarray) -> np.ndarray:
+def _above_table(position: np.ndarray, wxyz: np.ndarray, gripper: Gripper) -> np.ndarray:
     """Positions (K, 3) m raised until the gripper clears the table: a forearm may be thinner than the palm."""
-    lowest = jax.vmap(lowest_point, (0, 0, None))(position, wxyz, jnp.asarray(MAX_OPENING_M))
+    lowest = jax.vmap(lambda p, q: lowest_point(p, q, jnp.asarray(gripper.max_opening_m), gripper))(position, wxyz)
     raised = position.copy()
     raised[:, 2] += np.maximum(0.0, MARGIN - np.asarray(lowest))
     return raised

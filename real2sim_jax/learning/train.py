@@ -17,6 +17,7 @@ from real2sim_jax.core.policy import Policy
 from real2sim_jax.data.artefacts import plain, versions
 from real2sim_jax.data.locks import locked
 from real2sim_jax.data.types import Demonstration, stack, unstack
+from real2sim_jax.learning.imitation import as_demonstrated
 from real2sim_jax.learning.networks import Networks
 from real2sim_jax.learning.ppo import PPO, Hyperparameters, TrainState, hyperparameters
 from real2sim_jax.learning.references import best_reference
@@ -69,8 +70,12 @@ class TrainingResult:
 
 
 def make_env(action: Action, demos: Demonstration, config: TrainConfig) -> ManipulationEnv:
-    """Return the environment that a run trains in; demos stacked on a leading axis."""
-    return ManipulationEnv(action, demos, make_physics(config.physics, action.bodies - 1), config.env)
+    """Return the environment that a run trains in; demos stacked on a leading axis.
+
+    Its action has what a record leaves to the demonstrations.
+    """
+    action = as_demonstrated(action, demos)
+    return ManipulationEnv(action, demos, make_physics(config.physics, action.objects, action.gripper), config.env)
 
 
 def make_ppo(env: ManipulationEnv, demos: Demonstration, config: PPOConfig) -> PPO:

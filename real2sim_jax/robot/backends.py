@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from real2sim_jax.core.gripper import FRANKA_HAND
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.rotations import wxyz_from_azimuth_elevation
 from real2sim_jax.robot.franka.arm import FrankaArm, FrankaSettings
 from real2sim_jax.robot.franka.joints import reach_at
-from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M
-from real2sim_jax.robot.interface import Arm, SimulatedArm, load_stream
+from real2sim_jax.robot.interface import Arm, ArmError, SimulatedArm, load_stream
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import object_pose, start_pose
 from real2sim_jax.robot.udp.arm import UdpArm
@@ -46,9 +46,14 @@ def make_robot(name: str, policy: Policy, place: ConnectionConfig, limits: Limit
         return UdpArm(place.port, limits.command_timeout_s)
     x, y, z, azimuth, elevation = start_pose(place.start)
     if name == "simulated":
-        return SimulatedArm((x, y, z), azimuth, elevation, policy.dt)
+        return SimulatedArm((x, y, z), azimuth, elevation, policy.dt, policy.action.gripper.max_opening_m)
+    if policy.action.gripper != FRANKA_HAND:
+        raise ArmError(
+            f"this policy is for the gripper {policy.action.gripper.name!r}, which Franka's hand is not; "
+            "train one with --gripper franka_hand"
+        )
     start = np.array([x, y, z]), wxyz_from_azimuth_elevation(np.asarray(azimuth), np.asarray(elevation))
-    frame, reach = reach_at(policy, start, object_pose(place.object_pose), limits, FRANKA_HAND_M)
+    frame, reach = reach_at(policy, start, object_pose(place.object_pose), limits)
     print(f"task frame: {frame}", flush=True)
     return FrankaArm(FrankaSettings(host=place.host), frame, reach.chain, limits, None if place.stays else reach.q)
 

@@ -62,7 +62,7 @@ class Controller:
         check_blind(policy)
         self.policy = policy
         self.limits = limits or Limits()
-        self.limiter = Limiter(self.limits, policy.dt)
+        self.limiter = Limiter(self.limits, policy.dt, policy.action.gripper)
         self.guard = StateGuard(self.limits, policy.dt)
         self.real_time = real_time
 
@@ -76,16 +76,16 @@ class Controller:
         fault = self.guard.fault(state)
         if fault or state is None:
             return self.brake(state, fault)
-        start = time.perf_counter()
+        start, action = time.perf_counter(), self.policy.action
         opening = np.asarray(state.opening)
         obs = observation(np.asarray(state.time), np.asarray(state.position), np.asarray(state.wxyz), opening)
         # Damaged weights can overflow; the limits turn what comes of it into a stop.
         with np.errstate(all="ignore"):
-            linear, angular, wanted_opening = command(self.policy.act(obs))
+            linear, angular, wanted_opening = command(self.policy.act(obs), action.gripper.max_opening_m)
         policy_s = time.perf_counter() - start
         if self.real_time and policy_s > self.limits.policy_timeout_s:
             return self.brake(state, f"the policy took {1000 * policy_s:.0f} ms")
-        opening_m = forced_opening(self.policy.action.ends_holding, state.time, float(wanted_opening), self.policy.dt)
+        opening_m = forced_opening(action.last_opening_m, state.time, float(wanted_opening), self.policy.dt)
         wanted = Command(linear, angular, opening_m, self.limits.grip_force_n)
         if not np.isfinite([*linear, *angular, opening_m]).all():
             return self.brake(state, "a policy output that is not finite")

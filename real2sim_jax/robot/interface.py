@@ -10,7 +10,7 @@ import numpy as np
 
 from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.errors import InputError
-from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.gripper import PUBLISHED
 from real2sim_jax.core.observation import POLICY_FIELDS
 from real2sim_jax.core.rotations import multiply, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 
@@ -144,11 +144,18 @@ class SimulatedArm(Arm):
 
     FINGER_LAG_S = 0.15
 
-    def __init__(self, position: Array, azimuth: float, elevation: float, dt: float):
-        """Start open at a position (3,) m and a direction in rad; dt s is the control period."""
+    def __init__(
+        self,
+        position: Array,
+        azimuth: float,
+        elevation: float,
+        dt: float,
+        opening: float = PUBLISHED.max_opening_m,
+    ):
+        """Start at a position (3,) m, a direction in rad and an opening in m; dt s is the control period."""
         super().__init__()
         wxyz = wxyz_from_azimuth_elevation(np.asarray(azimuth), np.asarray(elevation))
-        self.state = ArmState(0.0, np.asarray(position, float), wxyz, MAX_OPENING_M)
+        self.state = ArmState(0.0, np.asarray(position, float), wxyz, opening)
         self.dt = dt
 
     def read(self) -> ArmState:

@@ -4,21 +4,12 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from real2sim_jax.core.gripper import FINGER_HALF_M, FINGER_TIP_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.robot.interface import ArmState
 
-# The gripper as rectangles across its approach axis, fingers fully open, m: half x, half y, z in its frame.
-GRIPPER_RECTANGLES = (
-    (*PALM_HALF_M[:2], PALM_CENTRE_M - PALM_HALF_M[2]),
-    (*PALM_HALF_M[:2], PALM_CENTRE_M + PALM_HALF_M[2]),
-    (FINGER_HALF_M[0], MAX_OPENING_M + 2.0 * FINGER_HALF_M[1], FINGER_TIP_M),
-)
-_HALF_X_M, _HALF_Y_M, _ALONG_M = np.array(GRIPPER_RECTANGLES).T
 UP = np.array([0.0, 0.0, 1.0])
-_SIGNS = np.array([(x, y) for x in (-1, 1) for y in (-1, 1)])
-GRIPPER_CORNERS = np.concatenate([np.column_stack([_SIGNS * (x, y), np.full(4, z)]) for x, y, z in GRIPPER_RECTANGLES])
 
 
 @dataclass(frozen=True)
@@ -66,8 +57,8 @@ class Limits:
     angular_rad_s2: float = 25.0
     linear_m_s3: float = 100.0
     angular_rad_s3: float = 600.0
-    opening_m: float = MAX_OPENING_M
-    """Largest distance of one finger from the middle."""
+    opening_m: float = 0.075
+    """Largest distance of one finger from the middle; a gripper's own holds too."""
     grip_force_n: float = 20.0
     """Largest force of one finger."""
     state_timeout_s: float = 0.25
@@ -98,14 +89,27 @@ class Limits:
         return min(self.angular_rad_s2, 0.5 * self.angular_rad_s3 * dt) * dt
 
 
-def lowest_point(wxyz: np.ndarray) -> np.ndarray:
+def gripper_rectangles(gripper: Gripper) -> np.ndarray:
+    """Return the gripper as rectangles across its approach axis, fingers fully open.
+
+    (3, 3) m: half x, half y and z in its frame, of each.
+    """
+    x, y, z = gripper.palm_half_m
+    ends = gripper.palm_centre_m - z, gripper.palm_centre_m + z
+    return np.array(
+        [(x, y, ends[0]), (x, y, ends[1]), (gripper.finger_half_m[0], gripper.reach_m, gripper.finger_tip_m)]
+    )
+
+
+def lowest_point(wxyz: np.ndarray, gripper: Gripper) -> np.ndarray:
     """Return the heights (...,) m of the lowest point of the open gripper over its frame, for orientations (..., 4)."""
-    return lowest_along(rotate(conjugate(wxyz), UP))
+    return lowest_along(rotate(conjugate(wxyz), UP), gripper_rectangles(gripper))
 
 
-def lowest_along(up: np.ndarray) -> np.ndarray:
-    """Return the heights (...,) m of the lowest point of the open gripper, for the world's up (..., 3) in its axes."""
-    return np.min(up[..., 2:] * _ALONG_M - np.abs(up[..., :1]) * _HALF_X_M - np.abs(up[..., 1:2]) * _HALF_Y_M, axis=-1)
+def lowest_along(up: np.ndarray, rectangles: np.ndarray) -> np.ndarray:
+    """Return the heights (...,) m of the rectangles' lowest point, for the world's up (..., 3) in their axes."""
+    half_x, half_y, along = rectangles.T
+    return np.min(up[..., 2:] * along - np.abs(up[..., :1]) * half_x - np.abs(up[..., 1:2]) * half_y, axis=-1)
 
 
 def is_usable(state: ArmState) -> bool:

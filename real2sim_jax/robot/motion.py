@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.core.rotations import conjugate, rotate, wxyz_from_rotvec
 from real2sim_jax.robot.interface import ArmState, Command
-from real2sim_jax.robot.limits import UP, Limits, is_usable, lowest_along
+from real2sim_jax.robot.limits import UP, Limits, gripper_rectangles, is_usable, lowest_along
 
 TOLERANCE = 1e-9
 
@@ -33,13 +34,15 @@ class Twist(NamedTuple):
 class Limiter:
     """Turns what is asked for into what may be sent; knows what was sent last."""
 
-    def __init__(self, limits: Limits, dt: float):
+    def __init__(self, limits: Limits, dt: float, gripper: Gripper):
         """Start at rest; dt s is the control period."""
         self.limits = limits
+        self.rectangles = gripper_rectangles(gripper)
+        self.widest_m = min(limits.opening_m, gripper.max_opening_m)
         self.dt = dt
         self.last = Twist()
         self.opening: float | None = None
-        self._drops = limits.linear_drop(dt), limits.angular_drop(dt)
+        self.drops = limits.linear_drop(dt), limits.angular_drop(dt)
 
     def limit(self, state: ArmState, wanted: Command) -> Command:
         """Return the command as far as it keeps to the limits; whatever is not finite brakes.
@@ -51,11 +54,11 @@ class Limiter:
             return self.brake(state)
         linear = shortened(np.asarray(wanted.linear, float), self.limits.linear_m_s)
         angular = shortened(np.asarray(wanted.angular, float), self.limits.angular_rad_s)
-        path = _Path(state, self.limits, self.dt, self._drops)
+        path = _Path(state, self)
         next_twist = self._towards(path.slid(Twist(linear, angular)))
         if not path.is_free(next_twist):
             next_twist = self._towards(Twist())
-        self.last, self.opening = next_twist, min(max(float(wanted.opening), 0.0), self.limits.opening_m)
+        self.last, self.opening = next_twist, min(max(float(wanted.opening), 0.0), self.widest_m)
         return self._command(self.opening, wanted.force)
 
     def brake(self, state: ArmState | None) -> Command:
@@ -64,28 +67,28 @@ class Limiter:
         opening = self.opening
         if opening is None:
             measured = state.opening if state is not None else nan
-            opening = measured if isfinite(measured) else self.limits.opening_m
-        return self._command(min(max(opening, 0.0), self.limits.opening_m), self.limits.grip_force_n)
+            opening = measured if isfinite(measured) else self.widest_m
+        return self._command(min(max(opening, 0.0), self.widest_m), self.limits.grip_force_n)
 
     def _command(self, opening: float, force: float) -> Command:
         force = min(max(force, 0.0), self.limits.grip_force_n) if isfinite(force) else self.limits.grip_force_n
         return Command(*self.last, float(opening), force)
 
     def _towards(self, wanted: Twist) -> Twist:
-        return Twist(*(_towards(*pair) for pair in zip(self.last, wanted, self._drops, strict=True)))
+        return Twist(*(_towards(*pair) for pair in zip(self.last, wanted, self.drops, strict=True)))
 
 
 class _Path:
     """Where a twist leads from a state: one period of it, then braking to rest."""
 
-    def __init__(self, state: ArmState, limits: Limits, dt: float, drops: tuple[float, float]):
-        self.limits, self.dt, self.drops = limits, dt, drops
+    def __init__(self, state: ArmState, limiter: Limiter):
+        limits, self.dt, self.drops, self.rectangles = limiter.limits, limiter.dt, limiter.drops, limiter.rectangles
         self.position = np.asarray(state.position, float)
         self.to_gripper = conjugate(np.asarray(state.wxyz, float))
         # An axis that is outside already may stay where it is.
         self.low = np.minimum(limits.workspace_low_m, self.position)
         self.high = np.maximum(limits.workspace_high_m, self.position)
-        lowest = self.position[2] + lowest_along(rotate(self.to_gripper, UP))
+        lowest = self.position[2] + lowest_along(rotate(self.to_gripper, UP), self.rectangles)
         self.floor = min(limits.table_clearance_m, float(lowest))
 
     def slid(self, twist: Twist) -> Twist:
@@ -112,7 +115,8 @@ class _Path:
         count = max(len(straight), len(turned))
         straight, turned = (np.pad(part, (0, count - len(part)), "edge") for part in (straight, turned))
         up = rotate(conjugate(wxyz_from_rotvec(turned[:, None] * angular)), UP)
-        return float(np.max((self.floor - self.position[2] - lowest_along(rotate(self.to_gripper, up))) / straight))
+        lowest = lowest_along(rotate(self.to_gripper, up), self.rectangles)
+        return float(np.max((self.floor - self.position[2] - lowest) / straight))
 
     def _straight(self, linear: np.ndarray) -> np.ndarray:
         return _stretches(_norm(linear), self.drops[0], self.dt)

@@ -12,7 +12,6 @@ from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.franka.joints import reach_at
-from real2sim_jax.robot.franka.kinematics import WIDE_GRIPPER_M
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.simulated_robots.world import GripperArm, PandaArm, WorldArm, pose_at
 from real2sim_jax.simulation.types import StartState, Trajectory
@@ -40,7 +39,7 @@ def make_arm(policy: Policy, action: Action, start: StartState, setup: Setup) ->
     """Return the robot at a start; ArmError where the arm cannot reach it or cannot follow the policy's path."""
     if setup.robot == "mujoco-gripper":
         return GripperArm(action, start, policy.dt)
-    frame, reach = reach_at(placed(policy, start), pose_at(start), setup.object_pose, setup.limits, WIDE_GRIPPER_M)
+    frame, reach = reach_at(placed(policy, start), pose_at(start), setup.object_pose, setup.limits)
     return PandaArm(action, start, policy.dt, frame, reach.chain, reach.q, setup.limits.joints)
 
 

@@ -1,14 +1,15 @@
 """A Franka arm without meshes, built in code, with the scene's gripper at its flange and the scene's table and objects.
 
 Link frames, masses, centres of mass and inertias are those that Franka publishes for the FR3 (franka_description);
-capsules stand for the links' shapes. Franka's own hand opens 8 cm, too little for the benchmark's cylinders of 8 to
-10 cm, so the arm carries the wide gripper that the policies were trained with.
+capsules stand for the links' shapes. The arm carries the gripper that a policy was trained with: Franka's own hand
+opens 8 cm, too little for the benchmark's cylinders of 8 to 10 cm.
 """
 
 import mujoco
 import numpy as np
 
-from real2sim_jax.robot.franka.kinematics import A_M, ALPHA_RAD, D_M, FLANGE_M, HAND_TURN_RAD, WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
+from real2sim_jax.robot.franka.kinematics import A_M, ALPHA_RAD, D_M, FLANGE_M, HAND_TURN_RAD, TaskFrame
 from real2sim_jax.robot.limits import JointLimits
 from real2sim_jax.simulation.scene import scene_xml
 
@@ -20,7 +21,7 @@ DAMPING = STIFFNESS / 10.0
 TORQUE_NM = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
 ARMATURE = 0.1
 GRIPPER_MASS, GRIPPER_INERTIA = 0.73, 0.002
-"""kg and kg m^2 of the palm: that of Franka's hand, as the wide gripper is no real device."""
+"""kg and kg m^2 of the palm: that of Franka's hand, as the published gripper is no real device."""
 
 # Mass, centre of mass, and xx yy zz xy xz yz of the inertia of links 1 to 7, each in its joint's frame.
 _INERTIALS = (
@@ -47,9 +48,10 @@ _NEAR_THE_TABLE = LINKS[4:]
 _WHITE, _GREY = (0.92, 0.93, 0.95, 1.0), (0.75, 0.77, 0.8, 1.0)
 
 
-def panda_spec(objects: int, frame: TaskFrame, timestep: float) -> mujoco.MjSpec:
+def panda_spec(objects: int, frame: TaskFrame, timestep: float, gripper: Gripper = PUBLISHED) -> mujoco.MjSpec:
     """Return the scene with one or two objects and the arm, in the task frame; timestep in s."""
-    spec = mujoco.MjSpec.from_string(scene_xml(objects))
+    scene = scene_xml(objects, gripper=gripper)
+    spec = mujoco.MjSpec.from_string(scene)
     spec.delete(spec.body("gripper"))
     pairs = {(pair.geomname1, pair.geomname2) for pair in spec.pairs}
     spec.option.timestep = timestep
@@ -57,7 +59,7 @@ def panda_spec(objects: int, frame: TaskFrame, timestep: float) -> mujoco.MjSpec
     # The published inertia of the last link is rounded: it misses the triangle inequality by a little.
     spec.compiler.balanceinertia = True
     flange = _add_arm(spec, frame)
-    _add_gripper(spec, flange, objects, pairs)
+    _add_gripper(spec, flange, mujoco.MjSpec.from_string(scene), gripper.mount_m, pairs)
     _add_servos(spec)
     _add_link_contacts(spec, objects)
     # Gravity compensation counts only when it is set before compiling.
@@ -94,17 +96,16 @@ def _capsule(body: mujoco.MjsBody, name: str, shape: tuple, colour: tuple) -> No
     )
 
 
-def _add_gripper(spec: mujoco.MjSpec, flange: mujoco.MjsBody, objects: int, pairs: set) -> None:
-    """Attach the scene's gripper with its drives and contacts."""
-    donor = mujoco.MjSpec.from_string(scene_xml(objects))
+def _add_gripper(spec: mujoco.MjSpec, flange: mujoco.MjsBody, donor: mujoco.MjSpec, mount_m: float, pairs: set) -> None:
+    """Attach the gripper of the donor, the scene, with its drives and contacts."""
     donor.option.timestep, donor.modelname = spec.option.timestep, spec.modelname
     donor.delete(donor.joint("gripper"))
     turn = [np.cos(HAND_TURN_RAD / 2), 0.0, 0.0, np.sin(HAND_TURN_RAD / 2)]
-    mount = flange.add_frame(pos=[0.0, 0.0, FLANGE_M + WIDE_GRIPPER_M], quat=turn)
-    gripper = mount.attach_body(donor.body("gripper"), _PREFIX, "")
+    mount = flange.add_frame(pos=[0.0, 0.0, FLANGE_M + mount_m], quat=turn)
+    palm = mount.attach_body(donor.body("gripper"), _PREFIX, "")
     _drop_prefix(spec)
-    gripper.mass, gripper.inertia = GRIPPER_MASS, [GRIPPER_INERTIA] * 3
-    gripper.ipos = [0.0, 0.0, -WIDE_GRIPPER_M / 2]
+    palm.mass, palm.inertia = GRIPPER_MASS, [GRIPPER_INERTIA] * 3
+    palm.ipos = [0.0, 0.0, -mount_m / 2]
     # Contacts that are not the gripper's came along a second time.
     for pair in list(spec.pairs):
         key = (pair.geomname1, pair.geomname2)

@@ -6,6 +6,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.policy import load_policy
@@ -17,10 +18,11 @@ from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, p
 from real2sim_jax.simulated_robots.looks import ArmLooks
 from real2sim_jax.simulated_robots.video import ARM_VIEW, GRIPPER_VIEW, Recorder, check_video_path, save_video
 from real2sim_jax.simulated_robots.world import PandaArm, WorldArm
+from real2sim_jax.simulation.initial_states import radius_ranges
 from real2sim_jax.simulation.types import StartState
 
 ROBOTS = ("mujoco-gripper", "mujoco-panda")
-OBJECT_HEIGHT_M, OBJECT_RADIUS_M = 0.07, 0.045
+OBJECT_HEIGHT_M = 0.07
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def start_state(text: str, action: Action, moved_from: str | None = None) -> Sta
     place = moved_place(action, moved_from)
     if place is not None:
         x, y = x + place[0], y + place[1]
-    sizes = np.full(action.objects, OBJECT_HEIGHT_M), np.full(action.objects, OBJECT_RADIUS_M)
+    radii = np.array(radius_ranges(action, StartConfig())).mean(axis=1)
+    sizes = np.full(action.objects, OBJECT_HEIGHT_M), radii
     return StartState(np.array([x, y, z]), np.array(azimuth), np.array(elevation), *sizes, place)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from real2sim_jax.config.simulation import OBJECT_MASS
 from real2sim_jax.core.actions import Action
-from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.franka.joints import TICKS
 from real2sim_jax.robot.franka.kinematics import Chain, TaskFrame, wxyz_from_matrix
@@ -84,7 +83,12 @@ class WorldArm(Arm):
     def _sample(self) -> Sample:
         poses = np.array([self.data.joint(name).qpos for name in OBJECT_NAMES[: self.action.bodies - 1]])
         opening = np.mean([self.data.joint(name).qpos[0] for name in ("left", "right")])
-        return Sample(*self._gripper(), float(np.clip(opening, 0.0, MAX_OPENING_M)), poses[:, :3], poses[:, 3:])
+        return Sample(
+            *self._gripper(),
+            float(np.clip(opening, 0.0, self.action.gripper.max_opening_m)),
+            poses[:, :3],
+            poses[:, 3:],
+        )
 
 
 class GripperArm(WorldArm):
@@ -92,7 +96,7 @@ class GripperArm(WorldArm):
 
     def __init__(self, action: Action, start: StartState, dt: float):
         """Put the gripper at a start of the action; dt s is the control period."""
-        super().__init__(action, start, build_model(action.bodies - 1), dt)
+        super().__init__(action, start, build_model(action.objects, gripper=action.gripper), dt)
         position, wxyz = pose_at(start)
         self.data.joint("gripper").qpos = [*position, *wxyz]
         self._begin()
@@ -123,7 +127,7 @@ class PandaArm(WorldArm):
         limits: JointLimits,
     ):
         """Start at joints q (7,) rad, which bring the chain's gripper frame to the start pose."""
-        model = panda_spec(action.bodies - 1, frame, dt / (TICKS * SUBTICKS)).compile()
+        model = panda_spec(action.objects, frame, dt / (TICKS * SUBTICKS), action.gripper).compile()
         super().__init__(action, start, model, dt)
         self.frame, self.chain = frame, chain
         self.tracker = JointTracker(chain, limits, q, dt / TICKS)
@@ -163,7 +167,7 @@ def pose_at(start: StartState) -> tuple[np.ndarray, np.ndarray]:
 
 def opening_at(action: Action, start: StartState) -> float:
     """Return the finger opening in m at a start: closed on the held object, or fully open."""
-    return float(np.asarray(start.radii)[0]) - HELD_SQUEEZE if action.starts_held else MAX_OPENING_M
+    return float(np.asarray(start.radii)[0]) - HELD_SQUEEZE if action.starts_held else action.gripper.max_opening_m
 
 
 def _size_objects(model: mujoco.MjModel, start: StartState) -> None:

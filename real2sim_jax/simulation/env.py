@@ -12,7 +12,7 @@ from flax import struct
 from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig, RewardConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import CONTROL_HZ, EPISODE_STEPS
-from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.observation import (
     ACTION_SIZE,
     FORCED_AFTER_S,
@@ -22,7 +22,14 @@ from real2sim_jax.core.observation import (
 )
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, conjugate, matrix_from_wxyz, rotate
 from real2sim_jax.data.types import MOVED, Array, Demonstration
-from real2sim_jax.simulation.initial_states import fetched_from, lowest_point, sample_start, start_opening, start_qpos
+from real2sim_jax.simulation.initial_states import (
+    fetched_from,
+    lowest_point,
+    radius_ranges,
+    sample_start,
+    start_opening,
+    start_qpos,
+)
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState
 from real2sim_jax.simulation.randomization import Draw, as_meant, delayed, noisy, sample_draw
 from real2sim_jax.simulation.reward import ObservedScene, displaced, reward, reward_targets, scene_of
@@ -59,7 +66,15 @@ class ManipulationEnv(Env):
         self.demos = None if demos is None else jax.tree.map(jnp.asarray, reward_targets(demos))
         if action.is_fetched:
             fetched_from(action)
+        self._check_sizes()
         self.moved_offset = jnp.asarray(np.zeros(3) if demos is None else moved_offset(demos), jnp.float32)
+
+    def _check_sizes(self) -> None:
+        gripper = self.action.gripper
+        widest = radius_ranges(self.action, self.config.starts)[0][1]
+        if widest >= gripper.max_opening_m:
+            held = f"below {gripper.max_opening_m:g} m, which {gripper.name} opens to on each side"
+            raise UserError(f"starts.moved_radius_m: expected {held}, got {widest:g}")
 
     def reset(self, rng: Array) -> State:
         """Start an episode anywhere in the full start distribution."""
@@ -76,7 +91,7 @@ class ManipulationEnv(Env):
             raise ValueError("a randomised environment: expected a key")
         key = jax.random.PRNGKey(0) if key is None else key
         physics = self.physics.initial(start_qpos(self.action, start))
-        grip = 2.0 * start_opening(self.action, start) / MAX_OPENING_M - 1.0
+        grip = 2.0 * start_opening(self.action, start) / self.action.gripper.max_opening_m - 1.0
         draw = sample_draw(key, start, jnp.zeros(ACTION_SIZE).at[-1].set(grip), self.config.randomization)
         episode = Episode(jnp.zeros((), jnp.int32), jnp.ones(()), draw)
         zero = jnp.zeros(())
@@ -126,9 +141,9 @@ class ManipulationEnv(Env):
         return self.physics.name
 
     def _advance(self, physics: PhysicsState, episode: Episode, action: Array) -> PhysicsState:
-        linear, angular, opening = command(jnp.clip(action, -1.0, 1.0))
+        linear, angular, opening = command(jnp.clip(action, -1.0, 1.0), self.action.gripper.max_opening_m)
         forced = episode.step >= round(FORCED_AFTER_S * CONTROL_HZ)
-        opening = jnp.where(forced, 0.0 if self.action.ends_holding else MAX_OPENING_M, opening)
+        opening = jnp.where(forced, self.action.last_opening_m, opening)
         # A free joint's angular velocity is in body axes.
         body_rate = rotate(conjugate(self.joints.gripper(physics.qpos).wxyz), angular)
         qvel = self.joints.with_gripper_velocity(physics.qvel, linear, body_rate)
@@ -138,7 +153,7 @@ class ManipulationEnv(Env):
     def _allowed(self, physics: PhysicsState) -> Array:
         gripper = self.joints.gripper(physics.qpos)
         _, elevation = azimuth_elevation_from_wxyz(gripper.wxyz)
-        above = lowest_point(*gripper, self._opening(physics)) > 0.0
+        above = lowest_point(*gripper, self._opening(physics), self.action.gripper) > 0.0
         return above & (jnp.abs(elevation) < MAX_ELEVATION)
 
     def _reward(self, physics: PhysicsState, episode: Episode) -> tuple[Array, dict[str, Array]]:
@@ -156,7 +171,7 @@ class ManipulationEnv(Env):
         return scene_of(*gripper, self._opening(physics), *objects, sizes.heights, sizes.radii)
 
     def _opening(self, physics: PhysicsState) -> Array:
-        return jnp.clip(self.joints.opening(physics.qpos), 0.0, MAX_OPENING_M)
+        return jnp.clip(self.joints.opening(physics.qpos), 0.0, self.action.gripper.max_opening_m)
 
     def _observe(self, physics: PhysicsState, episode: Episode) -> dict[str, Array]:
         time = episode.step / CONTROL_HZ

@@ -7,21 +7,12 @@ import numpy as np
 from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import (
-    FINGER_CENTRE_M,
-    FINGER_HALF_M,
-    GRIPPER_REACH_M,
-    MAX_OPENING_M,
-    PALM_CENTRE_M,
-    PALM_HALF_M,
-)
+from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import StartState
 
 CANDIDATES = 8
-LOWEST_M = 0.034
-"""Height at which a level gripper clears the table."""
 MARGIN = 0.003
 """Clearance below which a start is refused, m: covers the spacing of the sampled surface points."""
 HELD_SQUEEZE = 0.0005
@@ -40,8 +31,13 @@ def nominal_start(action: Action, heights: Array, radii: Array, moved_offset: Ar
         position = jnp.asarray(moved_offset)
     else:
         position = jnp.append(jnp.zeros(2) if place is None else place, heights[0] / 2.0)
-    position = position.at[2].max(LOWEST_M)
+    position = position.at[2].max(action.gripper.level_height_m)
     return StartState(position, jnp.asarray(np.pi / 2), jnp.zeros(()), heights, radii, place)
+
+
+def radius_ranges(action: Action, config: StartConfig) -> list[tuple[float, float]]:
+    """Return the least and greatest radius of each object, m: the moved one is no wider than the gripper holds."""
+    return [config.moved_radius_m or action.gripper.held_radius_m, config.radius_m][: action.objects]
 
 
 def fetched_from(action: Action) -> tuple[float, float]:
@@ -64,7 +60,10 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     objects = action.bodies - 1
     unit = jax.random.uniform(key_size, (2, objects))
     heights = config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0]
-    radii = config.radius_m[0] + (config.radius_m[1] - config.radius_m[0]) * unit[1]
+    low, spread = (
+        jnp.asarray(ends) for ends in zip(*((a, b - a) for a, b in radius_ranges(action, config)), strict=True)
+    )
+    radii = low + spread * unit[1]
     nominal = nominal_start(action, heights, radii, moved_offset)
 
     noise = jax.random.uniform(key_pose, (CANDIDATES, 5), minval=-1.0, maxval=1.0) * difficulty
@@ -78,7 +77,9 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
         place = nominal.moved_place + config.moved_place_m * around
         shift += jnp.pad(place - nominal.moved_place, ((0, 0), (0, 1)))
     candidates = StartState(
-        gripper_position=(1.0 - nearer) * nominal.gripper_position + nearer * LOWEST_M * _UP + shift,
+        gripper_position=(1.0 - nearer) * nominal.gripper_position
+        + nearer * action.gripper.level_height_m * _UP
+        + shift,
         azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
         elevation=nominal.elevation + jnp.deg2rad(config.elevation_deg) * noise[:, 4],
         heights=jnp.broadcast_to(heights, (CANDIDATES, objects)),
@@ -110,7 +111,7 @@ def _standing(start: StartState) -> list[tuple[Array, Array]]:
 
 def start_opening(action: Action, start: StartState) -> Array:
     """Finger opening () m at the start: closed on the held object, or fully open."""
-    return start.radii[0] - HELD_SQUEEZE if action.starts_held else jnp.asarray(MAX_OPENING_M)
+    return start.radii[0] - HELD_SQUEEZE if action.starts_held else jnp.asarray(action.gripper.max_opening_m)
 
 
 def overlaps(action: Action, start: StartState) -> Array:
@@ -119,14 +120,15 @@ def overlaps(action: Action, start: StartState) -> Array:
     What is fetched has to stand where the open gripper fits in between it and the anchor.
     """
     wxyz = wxyz_from_azimuth_elevation(start.azimuth, start.elevation)
-    opening = start_opening(action, start)
-    hit = lowest_point(start.gripper_position, wxyz, opening) < 0.0
+    opening, gripper = start_opening(action, start), action.gripper
+    hit: Array = lowest_point(start.gripper_position, wxyz, opening, gripper) < 0.0
     half, radius = start.heights[-1] / 2.0, start.radii[-1]
-    hit |= _gripper_hits(start.gripper_position - half * _UP, wxyz, opening, radius, half)
+    boxes = _gripper_boxes(opening, gripper)
+    hit |= _gripper_hits(boxes, start.gripper_position - half * _UP, wxyz, radius, half)
     if start.moved_place is not None:
-        hit |= jnp.linalg.norm(start.moved_place) < GRIPPER_REACH_M + radius
+        hit |= jnp.linalg.norm(start.moved_place) < gripper.reach_m + radius
         middle = jnp.append(start.moved_place, start.heights[0] / 2.0)
-        hit |= _gripper_hits(start.gripper_position - middle, wxyz, opening, start.radii[0], start.heights[0] / 2.0)
+        hit |= _gripper_hits(boxes, start.gripper_position - middle, wxyz, start.radii[0], start.heights[0] / 2.0)
     if action.starts_held:
         turned = multiply(wxyz, jnp.asarray(HELD_TURN, jnp.float32))
         held = start.gripper_position + rotate(turned, _cylinder_points(start.radii[0], start.heights[0] / 2))
@@ -134,35 +136,39 @@ def overlaps(action: Action, start: StartState) -> Array:
     return hit
 
 
-def _gripper_hits(gripper: Array, wxyz: Array, opening: Array, radius: Array, half: Array) -> Array:
+Boxes = list[tuple[Array, np.ndarray]]
+"""Centre and half extents of palm and fingers in the gripper frame."""
+
+
+def _gripper_hits(boxes: Boxes, gripper: Array, wxyz: Array, radius: Array, half: Array) -> Array:
     """Whether the gripper at (3,) m is closer than MARGIN to an upright cylinder around the origin, () bool."""
-    points = gripper + rotate(wxyz, _gripper_points(opening))
-    hit = (_cylinder_distance(points, radius, half) < MARGIN).any()
+    grids = (center + extent * grid for (center, extent), grid in zip(boxes, _BOX_GRIDS, strict=True))
+    points = gripper + rotate(wxyz, jnp.concatenate(list(grids)))
+    hit: Array = (_cylinder_distance(points, radius, half) < MARGIN).any()
     local = rotate(conjugate(wxyz), _cylinder_points(radius, half) - gripper)
-    return hit | (_gripper_distance(local, opening) < MARGIN).any()
+    return hit | (_gripper_distance(local, boxes) < MARGIN).any()
 
 
-def lowest_point(position: Array, wxyz: Array, opening: Array) -> Array:
+def lowest_point(position: Array, wxyz: Array, opening: Array, gripper: Gripper) -> Array:
     """Height () m of the gripper's lowest corner; position (3,) m, wxyz (4,), opening () m."""
     down = rotate(conjugate(wxyz), -_UP)
-    depths = [down @ center + jnp.abs(down) @ half for center, half in _gripper_boxes(opening)]
+    depths = [down @ center + jnp.abs(down) @ half for center, half in _gripper_boxes(opening, gripper)]
     return position[2] - jnp.stack(depths).max()
 
 
 _UP = np.array([0.0, 0.0, 1.0], np.float32)
 
 
-def _gripper_boxes(opening: Array) -> list[tuple[Array, np.ndarray]]:
-    """Centres and half extents of palm and fingers in the gripper frame."""
-    side = opening + FINGER_HALF_M[1]
+def _gripper_boxes(opening: Array, gripper: Gripper) -> Boxes:
+    side = opening + gripper.finger_half_m[1]
     zero = jnp.zeros(())
     centers = [
-        jnp.asarray([0.0, 0.0, PALM_CENTRE_M]),
-        jnp.stack([zero, side, zero + FINGER_CENTRE_M]),
-        jnp.stack([zero, -side, zero + FINGER_CENTRE_M]),
+        jnp.asarray([0.0, 0.0, gripper.palm_centre_m]),
+        jnp.stack([zero, side, zero + gripper.finger_centre_m]),
+        jnp.stack([zero, -side, zero + gripper.finger_centre_m]),
     ]
-    halves = [np.array(size, np.float32) for size in (PALM_HALF_M, FINGER_HALF_M, FINGER_HALF_M)]
-    return list(zip(centers, halves, strict=True))
+    halves = (gripper.palm_half_m, gripper.finger_half_m, gripper.finger_half_m)
+    return list(zip(centers, (np.array(size, np.float32) for size in halves), strict=True))
 
 
 def _grid(counts: tuple[int, int, int]) -> np.ndarray:
@@ -177,11 +183,6 @@ _CYLINDER_UNIT = np.concatenate(
 ).astype(np.float32)
 
 
-def _gripper_points(opening: Array) -> Array:
-    boxes = _gripper_boxes(opening)
-    return jnp.concatenate([center + half * grid for (center, half), grid in zip(boxes, _BOX_GRIDS, strict=True)])
-
-
 def _cylinder_points(radius: Array, half: Array) -> Array:
     return _CYLINDER_UNIT * jnp.stack([radius, radius, half])
 
@@ -192,7 +193,7 @@ def _cylinder_distance(points: Array, radius: Array, half: Array) -> Array:
     return jnp.maximum(jnp.sqrt(horizontal + 1e-12) - radius, jnp.abs(points[:, 2]) - half)
 
 
-def _gripper_distance(points: Array, opening: Array) -> Array:
+def _gripper_distance(points: Array, boxes: Boxes) -> Array:
     """Lower bound of the distance (N,) m of points (N, 3), gripper frame, to palm and fingers; negative inside."""
-    each = [(jnp.abs(points - center) - half).max(axis=-1) for center, half in _gripper_boxes(opening)]
+    each = [(jnp.abs(points - center) - half).max(axis=-1) for center, half in boxes]
     return jnp.stack(each).min(axis=0)

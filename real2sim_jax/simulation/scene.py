@@ -2,7 +2,7 @@
 
 Gripper frame: approach along +z, fingers open along y; the origin lies between the fingers. The base is a free body
 so heavy that setting its velocity once per control step makes it a kinematic hand in every physics engine.
-Its dimensions are in core/gripper.py.
+Grippers are in core/gripper.py.
 """
 
 from typing import Literal
@@ -12,7 +12,7 @@ import numpy as np
 
 from real2sim_jax.config.simulation import FINGER_FORCE_N, FINGER_FRICTION, OBJECT_MASS, TABLE_FRICTION
 from real2sim_jax.core.clock import CONTROL_HZ
-from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 
 Shape = Literal["cylinder", "prism"]
 
@@ -30,7 +30,7 @@ _CONTACT = 'solref="0.005 1" solimp="0.99 0.999 0.001"'
 """Stiff enough that a cylinder on a cylinder sinks in by less than half a millimetre."""
 
 
-def scene_xml(objects: int, shape: Shape = "cylinder") -> str:
+def scene_xml(objects: int, shape: Shape = "cylinder", gripper: Gripper = PUBLISHED) -> str:
     """Return the MJCF of the scene with one or two objects whose size each environment sets.
 
     `prism` replaces the cylinders by 12-sided prisms for MJX-JAX, which has no cylinder-box collision.
@@ -47,30 +47,31 @@ def scene_xml(objects: int, shape: Shape = "cylinder") -> str:
     <body name="gripper" gravcomp="1">
       <freejoint name="gripper"/>
       <inertial pos="0 0 0" mass="{BASE_MASS}" diaginertia="{BASE_INERTIA} {BASE_INERTIA} {BASE_INERTIA}"/>
-      <geom name="palm" type="box" pos="0 0 {PALM_CENTRE_M}" size="{_join(PALM_HALF_M)}" contype="0" conaffinity="0"/>
-      {_finger("left", +1)}
-      {_finger("right", -1)}
+      <geom name="palm" type="box" pos="0 0 {gripper.palm_centre_m}" size="{_join(gripper.palm_half_m)}"
+        contype="0" conaffinity="0"/>
+      {_finger("left", +1, gripper)}
+      {_finger("right", -1, gripper)}
     </body>
     {"".join(_object(name, shape) for name in names)}
   </worldbody>
   <contact>{_pairs(names)}</contact>
   <equality><joint name="{COUPLING}" joint1="left" joint2="right" {_CONTACT}/></equality>
-  <actuator>{_actuator("left")}{_actuator("right")}</actuator>
+  <actuator>{_actuator("left", gripper)}{_actuator("right", gripper)}</actuator>
 </mujoco>"""
 
 
-def build_model(objects: int, shape: Shape = "cylinder") -> mujoco.MjModel:
+def build_model(objects: int, shape: Shape = "cylinder", gripper: Gripper = PUBLISHED) -> mujoco.MjModel:
     """Compile the scene."""
-    return mujoco.MjModel.from_xml_string(scene_xml(objects, shape))
+    return mujoco.MjModel.from_xml_string(scene_xml(objects, shape, gripper))
 
 
-def _finger(name: str, side: int) -> str:
-    center = side * FINGER_HALF_M[1]
+def _finger(name: str, side: int, gripper: Gripper) -> str:
+    center = side * gripper.finger_half_m[1]
     return f"""<body name="{name}" gravcomp="1">
-        <joint name="{name}" type="slide" axis="0 {side} 0" range="0 {MAX_OPENING_M}" limited="true"
+        <joint name="{name}" type="slide" axis="0 {side} 0" range="0 {gripper.max_opening_m}" limited="true"
           armature="{FINGER_ARMATURE}"/>
-        <geom name="{name}" type="box" pos="0 {center} {FINGER_CENTRE_M}" size="{_join(FINGER_HALF_M)}" mass="0.1"
-          contype="0" conaffinity="0"/>
+        <geom name="{name}" type="box" pos="0 {center} {gripper.finger_centre_m}" size="{_join(gripper.finger_half_m)}"
+          mass="0.1" contype="0" conaffinity="0"/>
       </body>"""
 
 
@@ -96,10 +97,10 @@ def _pair(a: str, b: str, friction: float) -> str:
     return f'<pair geom1="{a}" geom2="{b}" condim="4" friction="{friction} {friction} 0.005 0.0001 0.0001" {_CONTACT}/>'
 
 
-def _actuator(joint: str) -> str:
+def _actuator(joint: str, gripper: Gripper) -> str:
     return (
         f'<general name="{joint}" joint="{joint}" biastype="affine" gainprm="1000" biasprm="0 -1000 -200" '
-        f'forcelimited="true" forcerange="{-FINGER_FORCE_N} {FINGER_FORCE_N}" ctrlrange="0 {MAX_OPENING_M}"/>'
+        f'forcelimited="true" forcerange="{-FINGER_FORCE_N} {FINGER_FORCE_N}" ctrlrange="0 {gripper.max_opening_m}"/>'
     )
 
 

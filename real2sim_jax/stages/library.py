@@ -26,7 +26,7 @@ from real2sim_jax.fitting.fit import fit_tracks
 from real2sim_jax.formats.something_else import read_tracks
 from real2sim_jax.learning.demonstrations import demonstrate as make_demonstration
 from real2sim_jax.learning.demonstrations import stack_demonstrations
-from real2sim_jax.learning.imitation import as_demonstrated, with_ending
+from real2sim_jax.learning.imitation import as_filmed
 from real2sim_jax.learning.train import Callbacks, Progress, make_env
 from real2sim_jax.learning.train import train as train_policy
 from real2sim_jax.perception.mask_tracks import for_action
@@ -87,7 +87,7 @@ def demonstrate(
     tracks: Mapping[str, CuboidTrack], action: str | Action, config: DemonstrationConfig | None = None
 ) -> Demonstration:
     """Return the demonstrations that fitted videos of an action give, stacked on a leading axis."""
-    shown = with_ending(_action(action), tracks.values())
+    shown = as_filmed(_action(action), tracks.values())
     return stack_demonstrations([make_demonstration(track, shown, config) for track in tracks.values()])
 
 
@@ -105,7 +105,7 @@ def train(
     `report` is called after each iteration.
     """
     config = config or TrainConfig()
-    env = make_env(as_demonstrated(_action(action), demonstrations), demonstrations, config)
+    env = make_env(_action(action), demonstrations, config)
     return train_policy(env, demonstrations, config, Path(folder), resume=resume, callbacks=Callbacks(report)).policy
 
 

@@ -16,7 +16,7 @@ from real2sim_jax.benchmarks.rollout import Rollout, make_rollout
 from real2sim_jax.benchmarks.specs import SPECS, generate, read_spec, spec_hash
 from real2sim_jax.benchmarks.terms import demonstrated_terms, terms_over_time
 from real2sim_jax.config.learning import DemonstrationConfig, TrainConfig
-from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig
+from real2sim_jax.config.simulation import EnvConfig, RandomizationConfig, StartConfig
 from real2sim_jax.core.actions import Action
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
@@ -24,10 +24,10 @@ from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, save
 from real2sim_jax.data.types import Demonstration
 from real2sim_jax.learning.demonstrations import demonstrate, stack_demonstrations
-from real2sim_jax.learning.imitation import with_ending
+from real2sim_jax.learning.imitation import as_filmed
 from real2sim_jax.learning.train import Callbacks, TrainingResult, make_env, train_population
 from real2sim_jax.simulation.env import ManipulationEnv, moved_offset
-from real2sim_jax.simulation.initial_states import nominal_start
+from real2sim_jax.simulation.initial_states import nominal_start, radius_ranges
 from real2sim_jax.simulation.physics.backends import make_physics
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.stages.console import Console
@@ -51,7 +51,7 @@ def demonstration_stage(
     """Turn the fitted tracks of an action into demos.npz; demonstrations are stacked on a leading axis."""
     config = config or DemonstrationConfig()
     tracks = [track for _, track in fits.tracks.values()]
-    action = with_ending(action, tracks)
+    action = as_filmed(action, tracks)
     demos = stack_demonstrations([demonstrate(track, action, config) for track in tracks])
     parents = {video: file_hash(layout.video(video) / "track.npz") for video in fits.tracks}
     save(layout.demonstrations, demos, config=plain(config), parents=parents)
@@ -74,7 +74,7 @@ def train_stage(
     """
     members = {layout.seed(seed): replace(config, seed=seed) for seed in seeds or (config.seed,)}
     env = make_env(action, demos, config)
-    evaluate = GreedyEvaluation(action, demos, config)
+    evaluate = GreedyEvaluation(env.action, demos, config)
     parents = {"demos": file_hash(layout.demonstrations)}
     with console.training(len(members) * config.ppo.iterations * config.ppo.envs * EPISODE_STEPS) as watch:
         outcomes = train_population(
@@ -101,7 +101,6 @@ def reference_path(layout: RunLayout, seed: int) -> Path:
 
 
 def benchmark_stage(
-    action: Action,
     policies: Mapping[Path, Path],
     specs: Sequence[str],
     physics: str,
@@ -111,9 +110,10 @@ def benchmark_stage(
 ) -> dict[Path, list[Report]]:
     """Roll policy files out from the start states of each spec; write report_SPEC.json, .html and success_SPEC.png.
 
-    `policies` gives the folder of the reports by policy file; all share one compilation. Objects may stand off their
-    place, and the reports' names say so. Reports by policy.
+    `policies` gives the folder of the reports by policy file; all are of one action and share one compilation. Objects
+    may stand off their place, and the reports' names say so. Reports by policy.
     """
+    action = load_policy(next(iter(policies))).action
     # Published files are called like the specs that we generate, but hold other rows.
     names = {spec: (spec if spec in SPECS else f"{Path(spec).stem}_csv") + placing.suffix for spec in specs}
     states = {names[spec]: placing.starts(start_states(spec, action, seed, rows), action, seed) for spec in specs}
@@ -124,7 +124,9 @@ def benchmark_stage(
         plot = out / f"success_{report.spec}.png"
         save_success_plot(plot, report, starts)
         rewards = _reward_plot(out / f"report_{report.spec}_rewards.png", demos, report, trajectories, action)
-        save_report_page(out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards)
+        save_report_page(
+            out / f"report_{report.spec}.html", report, starts, trajectories, plot, rewards, action.gripper
+        )
         reports[path].append(report)
     return reports
 
@@ -184,7 +186,7 @@ def rollout_of(
 ) -> Rollout:
     """Return what rolls policies of an action out; kept, and with it what it has compiled."""
     config = EnvConfig(observe_object=sees_object, randomization=randomization)
-    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.bodies - 1), config))
+    return make_rollout(ManipulationEnv(action, None, make_physics(physics, action.objects, action.gripper), config))
 
 
 def start_states(spec: str, action: Action, seed: int, rows: int) -> StartState:
@@ -200,7 +202,8 @@ def nominal_states(action: Action, offset: np.ndarray) -> StartState:
     """Return the start without noise for NOMINAL_ROWS sizes of the objects."""
     share = jnp.linspace(0.0, 1.0, NOMINAL_ROWS)[:, None] * jnp.ones(action.bodies - 1)
     heights = NOMINAL_HEIGHTS_M[0] + share * (NOMINAL_HEIGHTS_M[1] - NOMINAL_HEIGHTS_M[0])
-    radii = 0.04 + 0.01 * share
+    ranges = jnp.asarray(radius_ranges(action, StartConfig()))
+    radii = ranges[:, 0] + share * (ranges[:, 1] - ranges[:, 0])
     return jax.vmap(lambda h, r: nominal_start(action, h, r, jnp.asarray(offset)))(heights, radii)
 
 
@@ -220,7 +223,8 @@ class GreedyEvaluation:
         """Return the share of successes by kind of start, and write rollout.gif."""
         trajectories, success, _ = self._rollout(policy, self._states)
         shown = jax.tree.map(lambda leaf: leaf[NOMINAL_ROWS // 2], trajectories)
-        save_rollout_gif(folder / "rollout.gif", shown, self._action.name, self._demonstration)
+        action = self._action
+        save_rollout_gif(folder / "rollout.gif", shown, action.name, self._demonstration, gripper=action.gripper)
         ok = np.asarray(success.ok)
         return {f"success_{name}": ok[np.array(self._groups) == name].mean() for name in dict.fromkeys(self._groups)}
 

@@ -19,7 +19,6 @@ from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.data.artefacts import RunLayout, file_hash, load, plain, read_json, versions, write_json
 from real2sim_jax.data.types import Demonstration
-from real2sim_jax.learning.imitation import as_demonstrated
 from real2sim_jax.simulation.types import StartState
 from real2sim_jax.stages.console import Console
 from real2sim_jax.stages.fit import Observed, fit_observed
@@ -96,9 +95,7 @@ def run_population(job: Job, folder: Path, fits: Path, console: Console) -> None
     demos = _demonstrations(job, layout, RunLayout(fits, job.action.name), console)
     resume = all((layout.seed(seed) / "checkpoints").is_dir() for seed in job.seeds)
     started = time.perf_counter()
-    outcomes = train_stage(
-        as_demonstrated(job.action, demos), demos, job.condition.train, layout, console, resume, job.seeds
-    )
+    outcomes = train_stage(job.action, demos, job.condition.train, layout, console, resume, job.seeds)
     seconds = time.perf_counter() - started
     if not all(outcome.complete for outcome in outcomes.values()):
         raise KeyboardInterrupt

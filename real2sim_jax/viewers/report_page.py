@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from real2sim_jax.benchmarks.report import Report, path_rows, summary_rows
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.data.artefacts import write_text
 from real2sim_jax.simulation.types import StartState, Trajectory
 from real2sim_jax.viewers.rollout import save_rollout_gif
@@ -30,6 +31,7 @@ def save_report_page(
     trajectories: Trajectory,
     plot: str | Path,
     rewards: str | Path | None = None,
+    gripper: Gripper = PUBLISHED,
 ) -> None:
     """Write an HTML page with every picture inside: the rates, the plot file, some failures as animations, provenance.
 
@@ -37,7 +39,7 @@ def save_report_page(
     where the demonstrations are known.
     """
     failed = np.flatnonzero(~report.ok)
-    shown = _animations(failed[:SHOWN_FAILURES], report, trajectories)
+    shown = _animations(failed[:SHOWN_FAILURES], report, trajectories, gripper)
     rates = _table(("rule", "episodes", "rate [95 % interval]"), [*summary_rows(report), *path_rows(report)])
     title = f"{report.action.replace('_', ' ')}: start states {report.spec}"
     parts = [
@@ -63,13 +65,13 @@ def _rewards(picture: str | Path | None) -> list[str]:
     return [title, _figure("png", Path(picture).read_bytes(), caption)]
 
 
-def _animations(rows: np.ndarray, report: Report, trajectories: Trajectory) -> Mapping[int, bytes]:
+def _animations(rows: np.ndarray, report: Report, trajectories: Trajectory, gripper: Gripper) -> Mapping[int, bytes]:
     pictures = {}
     with tempfile.TemporaryDirectory() as folder:
         for row in rows.tolist():
             path = Path(folder) / f"{row}.gif"
             one = jax.tree.map(lambda leaf, row=row: leaf[row], trajectories)
-            save_rollout_gif(path, one, report.action)
+            save_rollout_gif(path, one, report.action, gripper=gripper)
             pictures[row] = path.read_bytes()
     return pictures
 
@@ -81,6 +83,9 @@ def _start_text(starts: StartState, row: int) -> str:
         f"height {100 * h:.1f} cm, radius {100 * r:.1f} cm" for h, r in zip(one.heights, one.radii, strict=True)
     )
     angles = f"azimuth {np.rad2deg(one.azimuth):.0f}°, elevation {np.rad2deg(one.elevation):.0f}°"
+    if one.moved_place is not None:
+        there = ", ".join(f"{100.0 * value:.0f}" for value in one.moved_place)
+        sizes += f"; the object to be fetched at ({there}) cm"
     return f"Row {row}: gripper at ({x:.0f}, {y:.0f}, {z:.0f}) cm, {angles}; {sizes}."
 
 

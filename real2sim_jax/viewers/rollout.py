@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, MAX_OPENING_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.data.types import HAND, MOVED, Demonstration
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.canvas import Canvas, Colour, Solid, Viewpoint, box, cylinder, placed
@@ -35,37 +35,45 @@ def save_rollout_gif(
     action: str,
     demonstration: Demonstration | None = None,
     fps: float = 12.0,
+    gripper: Gripper = PUBLISHED,
 ) -> None:
     """Write an episode as a GIF in real time, seen from the side and from the front right.
 
     With a demonstration (unstacked, same task frame), the demonstrated paths of object and hand are drawn as lines
     with a dot at the present time. action: its name, for the caption.
     """
-    save_gif(path, rollout_frames(trajectory, action, demonstration, fps), fps)
+    save_gif(path, rollout_frames(trajectory, action, demonstration, fps, gripper), fps)
 
 
 def rollout_frames(
-    trajectory: Trajectory, action: str, demonstration: Demonstration | None = None, fps: float = 12.0
+    trajectory: Trajectory,
+    action: str,
+    demonstration: Demonstration | None = None,
+    fps: float = 12.0,
+    gripper: Gripper = PUBLISHED,
 ) -> list[np.ndarray]:
     """Return the frames (H, W, 3) uint8 of `save_rollout_gif`."""
     # On the host once, rather than at every access of a frame.
     trajectory, demonstration = jax.tree.map(np.asarray, (trajectory, demonstration))
     stride = max(1, round(1.0 / (float(trajectory.dt) * fps)))
     steps = range(0, len(trajectory.opening), stride)
-    return [_frame(trajectory, action, demonstration, step) for step in steps]
+    return [_frame(trajectory, action, demonstration, step, gripper) for step in steps]
 
 
-def plain_frames(trajectory: Trajectory) -> list[np.ndarray]:
+def plain_frames(trajectory: Trajectory, gripper: Gripper = PUBLISHED) -> list[np.ndarray]:
     """Return a picture (H, W, 3) uint8 of each sample of an episode, from the front right, with nothing drawn on it."""
     trajectory = jax.tree.map(np.asarray, trajectory)
-    return [_picture(VIEWS[1], solids_at(trajectory, step), None, 0.0) for step in range(len(trajectory.opening))]
+    steps = range(len(trajectory.opening))
+    return [_picture(VIEWS[1], solids_at(trajectory, step, gripper), None, 0.0) for step in steps]
 
 
-def solids_at(trajectory: Trajectory, step: int) -> list[Solid]:
+def solids_at(trajectory: Trajectory, step: int, gripper: Gripper = PUBLISHED) -> list[Solid]:
     """Return gripper and objects in the task frame at a sample of an episode of numpy arrays."""
     opening = float(trajectory.opening[step])
-    sides = [(0.0, side * (opening + FINGER_HALF_M[1]), FINGER_CENTRE_M) for side in (-1, 1)]
-    gripper = [box(PALM_HALF_M, (0.0, 0.0, PALM_CENTRE_M), PALM), *(box(FINGER_HALF_M, side, FINGER) for side in sides)]
+    finger = gripper.finger_half_m
+    sides = [(0.0, side * (opening + finger[1]), gripper.finger_centre_m) for side in (-1, 1)]
+    palm = box(gripper.palm_half_m, (0.0, 0.0, gripper.palm_centre_m), PALM)
+    parts = [palm, *(box(finger, side, FINGER) for side in sides)]
     pose = np.asarray(trajectory.gripper_position[step]), np.asarray(trajectory.gripper_wxyz[step])
     objects = [
         placed(
@@ -75,13 +83,17 @@ def solids_at(trajectory: Trajectory, step: int) -> list[Solid]:
         )
         for i in range(len(trajectory.heights))
     ]
-    return [*objects, *(placed(part, *pose) for part in gripper)]
+    return [*objects, *(placed(part, *pose) for part in parts)]
 
 
-def _frame(trajectory: Trajectory, action: str, demonstration: Demonstration | None, step: int) -> np.ndarray:
-    solids, time = solids_at(trajectory, step), step * float(trajectory.dt)
+def _frame(
+    trajectory: Trajectory, action: str, demonstration: Demonstration | None, step: int, gripper: Gripper
+) -> np.ndarray:
+    solids, time = solids_at(trajectory, step, gripper), step * float(trajectory.dt)
     pictures = [_picture(view, solids, demonstration, time) for view in VIEWS]
-    image = np.vstack([_caption(trajectory, action, step, time), np.hstack(pictures)])
+    image = np.vstack(
+        [_caption(float(trajectory.opening[step]), action, time, gripper.max_opening_m), np.hstack(pictures)]
+    )
     cv2.line(image, (SIZE[0], CAPTION_HEIGHT), (SIZE[0], image.shape[0]), (255, 255, 255), 2)
     return image
 
@@ -102,18 +114,17 @@ def _picture(view: Viewpoint, solids: list[Solid], demonstration: Demonstration 
     return canvas.finished()
 
 
-def _caption(trajectory: Trajectory, action: str, step: int, time: float) -> np.ndarray:
+def _caption(opening: float, action: str, time: float, widest: float) -> np.ndarray:
     width = SIZE[0] * len(VIEWS)
     image = Image.new("RGB", (width, CAPTION_HEIGHT), (255, 255, 255))
     draw = ImageDraw.Draw(image)
     large, small = ImageFont.load_default(18), ImageFont.load_default(14)
     draw.text((14, 22), action.replace("_", " "), TEXT, large, anchor="lm")
     draw.text((width - 14, 22), f"{time:4.1f} s", TEXT, large, anchor="rm")
-    opening = float(trajectory.opening[step])
     left, right = width - 280, width - 160
     draw.text((left - 12, 22), f"fingers {2000 * opening:3.0f} mm apart", TEXT, small, anchor="rm")
     draw.rectangle((left, 17, right, 27), fill=(226, 228, 234))
     # The bar is the gap between the fingers: it shrinks towards its middle as they close.
-    middle, half = (left + right) / 2, (right - left) / 2 * np.clip(opening / MAX_OPENING_M, 0.02, 1.0)
+    middle, half = (left + right) / 2, (right - left) / 2 * np.clip(opening / widest, 0.02, 1.0)
     draw.rectangle((middle - half, 17, middle + half, 27), fill=FINGER)
     return np.asarray(image)

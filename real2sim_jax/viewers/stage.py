@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from real2sim_jax.config.learning import DemonstrationConfig
-from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.core.rotations import rotate
 from real2sim_jax.data.types import HAND, MOVED, CuboidTrack, Demonstration
 from real2sim_jax.geometry.cuboids import body_centres
@@ -115,7 +115,7 @@ def demonstration_scene(title: str, demonstration: Demonstration, times: np.ndar
     return Scene(title, _cuboids(np.asarray(demonstration.half_extents), position, wxyz))
 
 
-def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scene:
+def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray, gripper: Gripper = PUBLISHED) -> Scene:
     """Return an episode's gripper and cylinders at times (K,) s, in the task frame."""
     rows = _rows(times, float(trajectory.dt), len(trajectory.opening))
     position, wxyz = np.asarray(trajectory.object_position)[rows], np.asarray(trajectory.object_wxyz)[rows]
@@ -131,16 +131,17 @@ def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray) -> Scen
         )
         for i, (radius, height) in enumerate(sizes)
     ]
-    return Scene(title, (*objects, *_gripper(trajectory, rows)))
+    return Scene(title, (*objects, *_gripper(trajectory, rows, gripper)))
 
 
-def _gripper(trajectory: Trajectory, rows: np.ndarray) -> list[Body]:
+def _gripper(trajectory: Trajectory, rows: np.ndarray, gripper: Gripper) -> list[Body]:
     position, wxyz = np.asarray(trajectory.gripper_position)[rows], np.asarray(trajectory.gripper_wxyz)[rows]
-    aside = np.asarray(trajectory.opening)[rows] + FINGER_HALF_M[1]
+    aside = np.asarray(trajectory.opening)[rows] + gripper.finger_half_m[1]
     zero = np.zeros_like(aside)
-    parts = [("palm", PALM_HALF_M, PALM, zero, PALM_CENTRE_M)]
+    parts = [("palm", gripper.palm_half_m, PALM, zero, gripper.palm_centre_m)]
     parts += [
-        (f"finger{i}", FINGER_HALF_M, FINGER, side * aside, FINGER_CENTRE_M) for i, side in enumerate((-1.0, 1.0))
+        (f"finger{i}", gripper.finger_half_m, FINGER, side * aside, gripper.finger_centre_m)
+        for i, side in enumerate((-1.0, 1.0))
     ]
     return [
         Body(name, "box", _full(half), colour, position + rotate(wxyz, np.stack([zero, y, zero + z], -1)), wxyz)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 def test_the_terms_of_a_rollout_add_up_to_its_return():
     env = make_env(PICK_UP, lifts(), TrainConfig())
-    networks = Networks(env.observation_size, references_of(lifts(), TrackingConfig())[0], NetworkConfig())
+    networks = Networks(env.observation_size, references_of(lifts(), TrackingConfig(), PICK_UP)[0], NetworkConfig())
     policy = networks.export(*networks.init(jax.random.PRNGKey(0)), PICK_UP, {})
     sizes = jnp.asarray([[0.07], [0.09]]), jnp.asarray([[0.042], [0.048]])
     starts = jax.vmap(lambda h, r: nominal_start(PICK_UP, h, r, jnp.zeros(3)))(*sizes)

@@ -1,12 +1,16 @@
 """Actions as records."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from real2sim_jax.core.actions import ACTIONS, ACTIONS_BY_CLASS, IMITATIONS, action_named, action_of_record
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import FRANKA_HAND
 from real2sim_jax.core.predicates import MovedBy, TurnedBy
+
+OWN = replace(FRANKA_HAND, name="own", max_opening_m=0.06, held_radius_m=(0.02, 0.05))
 
 
 def test_nine_actions_with_their_class_ids():
@@ -42,7 +46,10 @@ def test_records_agree_with_their_names(action):
         assert action.hand_azimuth_deg is None
 
 
-@pytest.mark.parametrize("action", [*ACTIONS.values(), *IMITATIONS.values()], ids=lambda action: action.name)
+OTHERS = [replace(ACTIONS["pick_up"], gripper=FRANKA_HAND), replace(ACTIONS["put_onto"], gripper=OWN)]
+
+
+@pytest.mark.parametrize("action", [*ACTIONS.values(), *IMITATIONS.values(), *OTHERS], ids=lambda action: action.name)
 def test_a_record_reads_back_through_json(action):
     assert action_of_record(json.loads(json.dumps(action.record())), "here") == action
 
@@ -93,6 +100,46 @@ def test_a_file_of_ones_own(tmp_path):
 def test_mistakes_in_a_file_cost_one_line(tmp_path, change, says):
     path = tmp_path / "turn.toml"
     path.write_text(TURN.replace(*change))
+    with pytest.raises(UserError) as refused:
+        action_named(str(path))
+    assert says in str(refused.value) and str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+GRIPPER = """
+[gripper]
+name = "own"
+max_opening_m = 0.06
+palm_half_m = [0.0316, 0.102, 0.0292]
+finger_half_m = [0.0105, 0.0076, 0.0269]
+finger_tip_m = 0.0088
+held_radius_m = [0.02, 0.05]
+"""
+
+
+def test_a_gripper_of_ones_own(tmp_path):
+    path = tmp_path / "turn.toml"
+    path.write_text(TURN + GRIPPER)
+    assert action_named(str(path)).gripper == OWN
+    path.write_text('gripper = "franka_hand"\n' + TURN)
+    assert action_named(str(path)).gripper is FRANKA_HAND
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("max_opening_m = 0.06", "max_opening_m = 6"), "gripper: max_opening_m: expected number from 0.001 to 0.5"),
+        (("max_opening_m = 0.06", "max_opening_m = 0.04"), "held_radius_m: expected low <= high < max_opening_m"),
+        (
+            ("finger_tip_m = 0.0088", "tip_m = 0.0088"),
+            "gripper: expected one of published, franka_hand, or a table of name, max",
+        ),
+        (("[0.0316, 0.102, 0.0292]", "[0.0316, 0.102]"), "gripper: palm_half_m: expected 3 values"),
+        (('"own"', '"\\u001b[2J"'), "gripper: name: expected letters"),
+    ],
+)
+def test_mistakes_in_a_gripper_cost_one_line(tmp_path, change, says):
+    path = tmp_path / "turn.toml"
+    path.write_text((TURN + GRIPPER).replace(*change))
     with pytest.raises(UserError) as refused:
         action_named(str(path))
     assert says in str(refused.value) and str(path) in str(refused.value) and "\n" not in str(refused.value)

@@ -105,10 +105,10 @@ def test_gradient_is_finite_where_the_azimuth_is_undefined():
 
 
 def test_commands_reach_their_limits_at_one():
-    linear, angular, opening = command(np.array([1.0, -1, 0, 0, 1, -1, 1]))
+    linear, angular, opening = command(np.array([1.0, -1, 0, 0, 1, -1, 1]), 0.075)
     np.testing.assert_allclose(linear, [0.3, -0.3, 0])
     np.testing.assert_allclose(angular, [0, np.pi, -np.pi])
-    assert opening == 0.075 and command(-np.ones(7))[2] == 0.0
+    assert opening == 0.075 and command(-np.ones(7), 0.075)[2] == 0.0
 
 
 @given(st.lists(st.floats(-10, 10), min_size=6, max_size=6).map(np.array), st.floats(0, 20))
@@ -122,6 +122,6 @@ def test_a_reference_asks_for_no_more_than_the_limits(pose, time):
         reach=np.array([0.2, 1.5]),
     )
     obs = observation(np.array(time), pose[:3], wxyz_from_rotvec(pose[3:]), np.array(0.0))
-    linear, angular, _ = command(reference.action(obs, 10.0 * pose[[0, 1, 2, 3, 4, 5, 0]]))
+    linear, angular, _ = command(reference.action(obs, 10.0 * pose[[0, 1, 2, 3, 4, 5, 0]]), 0.075)
     assert np.linalg.norm(linear) <= MAX_LINEAR_M_S + 1e-9
     assert np.linalg.norm(angular) <= MAX_ANGULAR_RAD_S + 1e-9

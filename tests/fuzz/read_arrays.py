@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from real2sim_jax.config.learning import TrackingConfig
-from real2sim_jax.core.actions import action_named
+from real2sim_jax.core.actions import ACTIONS, action_named
 from real2sim_jax.core.policy import Policy, load_policy, save_policy
 from real2sim_jax.data.artefacts import load, load_header, save
 from real2sim_jax.data.types import BoxTrack, CuboidTrack, Demonstration, MaskTrack, stack
@@ -64,7 +64,7 @@ def read_demonstrations(folder: Path) -> Any:
     """Read, and make of them what training begins with."""
     demos = load(folder / FILE, Demonstration)
     wrong = oracles.demonstration(demos)
-    return demos, None if wrong else references_of(demos, TrackingConfig())[0]
+    return demos, None if wrong else references_of(demos, TrackingConfig(), ACTIONS["pick_up"])[0]
 
 
 def wrong_demonstrations(found: Any) -> list[str]:

@@ -10,7 +10,7 @@ from real2sim_jax.core.actions import ACTIONS, action_named
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.data.types import ANCHOR, HAND, MOVED
-from real2sim_jax.learning.demonstrations import begins_held, demonstrate, stack_demonstrations
+from real2sim_jax.learning.demonstrations import comes_held, demonstrate, stack_demonstrations
 from real2sim_jax.synthetic.scenes import synthetic_scenes
 
 START, END = 36, 84
@@ -57,7 +57,7 @@ def fetch():
 def test_a_filmed_grasp_is_demonstrated_as_it_is(fetch):
     track = synthetic_scenes(fetch, 1, 4)[0]
     demo = demonstrate(track, fetch)
-    assert not begins_held(track, fetch)
+    assert not comes_held(track)
     bottom = demo.position[:, MOVED, 2] - demo.half_extents[MOVED, 2]
     assert abs(bottom[START]) < 0.005 and bottom.max() > 0.04 and abs(bottom[-1]) < 0.005
     np.testing.assert_array_equal(demo.grip[:START], 0.0)
@@ -66,7 +66,7 @@ def test_a_filmed_grasp_is_demonstrated_as_it_is(fetch):
 
 def test_what_comes_in_the_hand_is_taken_from_the_table_below(scenes, fetch):
     track = scenes["put_next_to"]
-    assert begins_held(track, fetch) and not begins_held(track, ACTIONS["put_next_to"])
+    assert comes_held(track)
     shown, demo = demonstrate(track, ACTIONS["put_next_to"]), demonstrate(track, fetch)
     bottom = demo.position[:, MOVED, 2] - demo.half_extents[MOVED, 2]
     np.testing.assert_allclose(bottom[: START + 1], 0.0, atol=1e-6)

@@ -10,14 +10,16 @@ from real2sim_jax.core.actions import ACTIONS, IMITATIONS, Action, action_named
 from real2sim_jax.core.predicates import PoseWithin, Upright
 from real2sim_jax.data.types import MOVED, stack
 from real2sim_jax.learning.demonstrations import demonstrate
-from real2sim_jax.learning.imitation import as_demonstrated, with_ending
+from real2sim_jax.learning.imitation import as_demonstrated, as_filmed
 from real2sim_jax.synthetic.scenes import synthetic_scenes
+
+FETCH = action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml"))
 
 
 def demonstrated(name, imitation, count=3):
     """Made-up scenes of one of the nine, demonstrated as an imitation; the action that they ask for."""
     scenes = synthetic_scenes(ACTIONS[name], count, 0)
-    action = with_ending(IMITATIONS[imitation], scenes)
+    action = as_filmed(IMITATIONS[imitation], scenes)
     demos = stack([demonstrate(scene, action) for scene in scenes])
     return as_demonstrated(action, demos, 0.04, 25.0), demos
 
@@ -42,6 +44,16 @@ def test_what_is_put_somewhere_ends_relative_to_the_anchor(name, side):
     assert (np.array(goal.poses)[:, 1] > 0.05).all() == (name == "put_behind")
 
 
+@pytest.mark.parametrize("starts", ["table", "hand"])
+def test_an_imitation_begins_as_the_videos_do(starts):
+    shown = FETCH if starts == "table" else ACTIONS["put_next_to"]
+    scenes = synthetic_scenes(shown, 3, 0)
+    action = as_filmed(IMITATIONS["imitate_with_anchor"], scenes)
+    assert action.starts == starts
+    found = as_demonstrated(action, stack([demonstrate(scene, action) for scene in scenes]))
+    assert (found.moved_from is None) == (starts == "hand")
+
+
 def test_a_file_may_ask_for_the_demonstrated_end_beside_other_rules():
     action = Action("own", (Upright(), PoseWithin(within_m=0.1)), leaves_table=True)
     _, demos = demonstrated("pick_up", "imitate")
@@ -50,17 +62,16 @@ def test_a_file_may_ask_for_the_demonstrated_end_beside_other_rules():
 
 
 def test_a_fetched_object_stands_where_the_middlemost_demonstration_has_it():
-    fetch = action_named(str(Path(__file__).parents[2] / "examples" / "fetch.toml"))
-    demos = stack([demonstrate(scene, fetch) for scene in synthetic_scenes(fetch, 3, 0)])
+    demos = stack([demonstrate(scene, FETCH) for scene in synthetic_scenes(FETCH, 3, 0)])
     places = np.asarray(demos.position)[:, 0, MOVED, :2]
-    found = as_demonstrated(fetch, demos)
+    found = as_demonstrated(FETCH, demos)
     middle = np.argmin(np.linalg.norm(places - np.median(places, axis=0), axis=1))
     np.testing.assert_allclose(found.moved_from, places[middle], atol=1e-6)
-    said = replace(fetch, moved_from=(0.3, 0.3))
+    said = replace(FETCH, moved_from=(0.3, 0.3))
     assert as_demonstrated(said, demos) is said
 
 
 def test_actions_that_ask_for_something_else_stay_as_they_are():
     _, demos = demonstrated("pick_up", "imitate")
     assert as_demonstrated(ACTIONS["pick_up"], demos) is ACTIONS["pick_up"]
-    assert with_ending(ACTIONS["push_left_to_right"], []) is ACTIONS["push_left_to_right"]
+    assert as_filmed(ACTIONS["push_left_to_right"], []) is ACTIONS["push_left_to_right"]

@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
 
 def fresh_policy(env, **changes):
     """A policy with a random network, and the networks and state that it was exported from."""
-    networks = Networks(env.observation_size, references_of(lifts(), TrackingConfig())[0], NetworkConfig())
+    networks = Networks(env.observation_size, references_of(lifts(), TrackingConfig(), PICK_UP)[0], NetworkConfig())
     state = PPO(env, networks, TINY.ppo).init(jax.random.PRNGKey(5)).replace(**changes)
     return networks.export(state.parameters, state.statistics, PICK_UP, {}), networks, state
 

@@ -6,16 +6,18 @@ import socket
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from real2sim_jax.core.gripper import FRANKA_HAND
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.backends import ConnectionConfig, base_limits, make_robot
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.franka.arm import FrankaArm, FrankaSettings
-from real2sim_jax.robot.franka.kinematics import FRANKA_HAND_M, HOME_RAD, Chain, TaskFrame
+from real2sim_jax.robot.franka.kinematics import HOME_RAD, Chain, TaskFrame
 from real2sim_jax.robot.interface import ArmError, ArmStopped, Command, DryArm
 from real2sim_jax.robot.limits import Limits
 from tests.policies import random_policy
@@ -28,6 +30,18 @@ SIMULATOR = REPOSITORY / ".venv-franka"
 POLICY = REPOSITORY / "experiments" / "skills" / "results" / "pick_up" / "seed0" / "policy.npz"
 # Patient with a busy machine: the protocol and the motion are under test here, not the scheduler.
 PATIENCE = {"command_timeout_s": 5.0, "policy_timeout_s": 1.0, "state_timeout_s": 5.0}
+
+
+def franka_policy():
+    """A kept policy as one of Franka's hand."""
+    policy = load_policy(POLICY)
+    return replace(policy, action=replace(policy.action, gripper=FRANKA_HAND))
+
+
+def test_a_policy_of_another_gripper_is_refused_in_one_line():
+    with pytest.raises(ArmError, match="for the gripper 'published', which Franka's hand is not") as refused:
+        make_robot("franka", load_policy(POLICY), ConnectionConfig(), Limits())
+    assert "--gripper franka_hand" in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.fixture
@@ -78,7 +92,7 @@ def unless_starved(server):
 
 @pytest.mark.timeout(180)
 def test_a_policy_runs_for_ten_seconds_without_an_abort(simulator):
-    policy, limits = load_policy(POLICY), Limits(**PATIENCE, angular_rad_s=base_limits("franka").angular_rad_s)
+    policy, limits = franka_policy(), Limits(**PATIENCE, angular_rad_s=base_limits("franka").angular_rad_s)
     seen = []
     with unless_starved(simulator[0]):
         arm = make_robot("franka", policy, ConnectionConfig(host=HOST), limits)
@@ -97,7 +111,7 @@ def test_a_pulled_plug_ends_the_run_cleanly(simulator):
     server, _ = simulator
     limits = Limits(**PATIENCE)
     with unless_starved(server):
-        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), limits, HOME_RAD)
+        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND.mount_m), limits, HOME_RAD)
     seen = []
 
     def pull(step):
@@ -117,7 +131,7 @@ def test_no_robot_is_one_line():
     if is_listening():
         pytest.skip(f"port {PORT} is taken")
     with pytest.raises(ArmError, match=r"franka at 127\.0\.0\.1") as caught:
-        FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), Limits(), HOME_RAD)
+        FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND.mount_m), Limits(), HOME_RAD)
     assert "\n" not in str(caught.value)
 
 
@@ -125,7 +139,7 @@ def test_no_robot_is_one_line():
 def test_no_target_follows_the_stop_of_another_thread(simulator):
     limits = Limits(**PATIENCE)
     with unless_starved(simulator[0]):
-        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND_M), limits, HOME_RAD)
+        arm = FrankaArm(FrankaSettings(HOST), TaskFrame(), Chain(FRANKA_HAND.mount_m), limits, HOME_RAD)
         stopper = threading.Timer(1.0, arm.stop)
         stopper.start()
         outcome = run(Controller(random_policy(scale=0.1), limits), arm, 240, real_time=True)
@@ -141,7 +155,7 @@ def test_no_target_follows_the_stop_of_another_thread(simulator):
 
 @pytest.mark.timeout(120)
 def test_a_dry_run_leaves_the_arm_where_it_is(simulator):
-    policy, limits = load_policy(POLICY), Limits(**PATIENCE)
+    policy, limits = franka_policy(), Limits(**PATIENCE)
     seen = []
     with unless_starved(simulator[0]):
         arm = make_robot("franka", policy, ConnectionConfig(host=HOST, stays=True), limits)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real2sim_jax.core.gripper import FINGER_HALF_M, FINGER_TIP_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import FRANKA_HAND, GRIPPERS, PUBLISHED
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation, wxyz_from_rotvec
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, Command, SimulatedArm, moved
-from real2sim_jax.robot.limits import GRIPPER_CORNERS, JointLimits, Limits, lowest_point
+from real2sim_jax.robot.limits import JointLimits, Limits, lowest_point
 from real2sim_jax.robot.motion import Limiter, Twist
 from tests.policies import scripted_policy
 
@@ -53,7 +53,10 @@ def keeps_position(state, command, limits=LIMITS):
     inside = (position >= np.minimum(low, state.position) - 1e-8) & (
         position <= np.maximum(high, state.position) + 1e-8
     )
-    height, before = position[2] + lowest_point(wxyz), state.position[2] + lowest_point(state.wxyz)
+    height, before = (
+        position[2] + lowest_point(wxyz, PUBLISHED),
+        state.position[2] + lowest_point(state.wxyz, PUBLISHED),
+    )
     return bool(inside.all()) and height >= min(limits.table_clearance_m, before) - 1e-8
 
 
@@ -67,7 +70,7 @@ def check(state, command, limits=LIMITS):
 @given(states, outputs, st.one_of(anything, st.floats(0, 50)))
 def test_no_command_exceeds_a_limit(state, output, force):
     wanted = Command(output[:3], output[3:6], float(output[6]), force)
-    check(state, Limiter(LIMITS, DT).limit(state, wanted))
+    check(state, Limiter(LIMITS, DT, PUBLISHED).limit(state, wanted))
 
 
 @given(states, outputs)
@@ -78,7 +81,7 @@ def test_no_policy_output_exceeds_a_limit(state, output):
 @given(st.lists(st.tuples(states, outputs), min_size=3, max_size=12))
 def test_no_row_of_states_and_outputs_exceeds_a_limit(rows):
     """States that jump about: then there may be no room to brake, but the arm brakes as hard as it may."""
-    limiter, twists = Limiter(LIMITS, DT), [Twist(), Twist()]
+    limiter, twists = Limiter(LIMITS, DT, PUBLISHED), [Twist(), Twist()]
     for state, output in rows:
         last = limiter.last
         sent = limiter.limit(state, Command(output[:3], output[3:6], float(output[6])))
@@ -106,13 +109,13 @@ def test_a_state_that_is_no_pose_stops_the_arm(state, noise):
 @given(states, outputs, st.integers(0, 6), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_not_a_number_is_a_stop(state, output, index, value):
     output[index] = value
-    sent = Limiter(LIMITS, DT).limit(state, Command(output[:3], output[3:6], float(output[6])))
+    sent = Limiter(LIMITS, DT, PUBLISHED).limit(state, Command(output[:3], output[3:6], float(output[6])))
     assert not sent.linear.any() and not sent.angular.any() and sent.opening == state.opening
 
 
 @given(states, st.lists(outputs, min_size=1, max_size=6))
 def test_every_stop_is_monotone_straight_and_ends(state, before):
-    limiter = Limiter(LIMITS, DT)
+    limiter = Limiter(LIMITS, DT, PUBLISHED)
     for output in before:
         limiter.limit(state, Command(output[:3], output[3:6], float(output[6])))
     opening, speeds = limiter.opening, [limiter.last]
@@ -134,7 +137,7 @@ def test_a_whole_run_stays_above_the_table_and_in_the_workspace(output, azimuth,
     seen = []
     run(controller_with(lambda: np.clip(output, -1, 1)), arm, 36, seen.append)
     for step in seen:
-        assert step.state.position[2] + lowest_point(step.state.wxyz) >= LIMITS.table_clearance_m - 1e-9
+        assert step.state.position[2] + lowest_point(step.state.wxyz, PUBLISHED) >= LIMITS.table_clearance_m - 1e-9
         assert (np.abs(step.state.position[:2]) <= 0.6 + 1e-9).all()
 
 
@@ -151,14 +154,14 @@ def random_walk(count, seed, limits):
     twists, poses = np.zeros((count, 6)), np.zeros((count, 7))
     for i in range(count):
         if i % 100 == 0:
-            limiter = Limiter(limits, DT)
+            limiter = Limiter(limits, DT, PUBLISHED)
             wxyz = wxyz_from_azimuth_elevation(*rng.uniform((-3.1, -1.4), (3.1, 1.4)))
             state = ArmState(0.0, rng.uniform((-0.55, -0.55, 0.3), 0.55), wxyz, 0.05)
         sent = limiter.limit(state, Command(wild[i, :3], wild[i, 3:6], wild[i, 6]))
         position, wxyz = moved(state, sent, DT)
         state = ArmState(0.0, position, wxyz, 0.05)
         twists[i], poses[i] = (*sent.linear, *sent.angular), (*position, *wxyz)
-    lowest = poses[:, 2] + rotate(poses[:, None, 3:], GRIPPER_CORNERS)[..., 2].min(axis=-1)
+    lowest = poses[:, 2] + rotate(poses[:, None, 3:], corners(PUBLISHED))[..., 2].min(axis=-1)
     return twists.reshape(-1, 100, 6), lowest, poses[:, :3]
 
 
@@ -187,7 +190,7 @@ def test_a_million_random_steps_violate_nothing(limits):
 def test_commands_within_the_limits_pass_unchanged():
     state = ArmState(0.0, np.array([0, 0, 0.3]), wxyz_from_azimuth_elevation(np.array(1.0), np.array(0.3)), 0.05)
     wanted = Command(np.array([0.1, -0.03, -0.05]), np.array([0.5, 0.2, -0.3]), 0.01, 15.0)
-    sent = Limiter(LIMITS, DT).limit(state, wanted)
+    sent = Limiter(LIMITS, DT, PUBLISHED).limit(state, wanted)
     np.testing.assert_allclose(sent.linear, wanted.linear)
     np.testing.assert_allclose(sent.angular, wanted.angular)
     assert (sent.opening, sent.force) == (wanted.opening, wanted.force)
@@ -195,7 +198,9 @@ def test_commands_within_the_limits_pass_unchanged():
 
 def test_speeds_are_shortened_and_not_turned():
     state = ArmState(0.0, np.array([0, 0, 0.3]), np.array([1.0, 0, 0, 0]), 0.05)
-    limiter = Limiter(replace(LIMITS, linear_m_s2=9.0, angular_rad_s2=90.0, linear_m_s3=900.0, angular_rad_s3=9e3), DT)
+    limiter = Limiter(
+        replace(LIMITS, linear_m_s2=9.0, angular_rad_s2=90.0, linear_m_s3=900.0, angular_rad_s3=9e3), DT, PUBLISHED
+    )
     sent = limiter.limit(state, Command(np.array([3e200, 0, 4e200]), np.array([0.0, 30, 40]), 0.5))
     np.testing.assert_allclose(sent.linear, [0.15, 0, 0.2])
     np.testing.assert_allclose(sent.angular, [0, 0.9, 1.2])
@@ -203,7 +208,7 @@ def test_speeds_are_shortened_and_not_turned():
 
 
 def test_speed_builds_up_by_the_acceleration_and_sheds_by_it():
-    limiter = Limiter(LIMITS, DT)
+    limiter = Limiter(LIMITS, DT, PUBLISHED)
     state = ArmState(0.0, np.array([0, 0, 0.3]), np.array([1.0, 0, 0, 0]), 0.05)
     speeds = [limiter.limit(state, Command(np.array([1.0, 0, 0]), np.zeros(3), 0.05)).linear[0] for _ in range(3)]
     np.testing.assert_allclose(speeds, [0.125, 0.25, 0.25])
@@ -217,26 +222,47 @@ def test_a_low_jerk_slows_the_acceleration():
 
 def test_a_level_gripper_touches_the_table_with_its_palm():
     level = wxyz_from_azimuth_elevation(np.array(0.7), np.array(0.0))
-    np.testing.assert_allclose(lowest_point(level), -0.0315, atol=1e-9)
+    np.testing.assert_allclose(lowest_point(level, PUBLISHED), -0.0315, atol=1e-9)
     # Pointing straight down, the fingertips lead by 3.84 cm; straight up, the palm's back face.
     down, up = (wxyz_from_azimuth_elevation(np.array(0.0), np.array(s * np.pi / 2)) for s in (1, -1))
-    np.testing.assert_allclose([lowest_point(down), lowest_point(up)], [-0.0384, -0.1736], atol=1e-9)
+    np.testing.assert_allclose(
+        [lowest_point(down, PUBLISHED), lowest_point(up, PUBLISHED)], [-0.0384, -0.1736], atol=1e-9
+    )
+
+
+def corners(gripper):
+    """Corners (16, 3) m of palm and open fingers, as the simulator has them."""
+    signs = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    x, y, z = gripper.finger_half_m
+    fingers = np.array([x, gripper.max_opening_m + 2 * y, z])
+    palm = signs * gripper.palm_half_m + [0.0, 0.0, gripper.palm_centre_m]
+    return np.concatenate([palm, signs * fingers + [0.0, 0.0, gripper.finger_centre_m]])
 
 
 @given(vectors)
-def test_the_lowest_point_is_the_lowest_corner(rotvec):
+@pytest.mark.parametrize("gripper", GRIPPERS.values(), ids=GRIPPERS)
+def test_the_lowest_point_is_the_lowest_corner(gripper, rotvec):
     wxyz = wxyz_from_rotvec(np.pi * rotvec)
-    np.testing.assert_allclose(lowest_point(wxyz), rotate(wxyz[None], GRIPPER_CORNERS)[:, 2].min(), atol=1e-12)
+    lowest = rotate(wxyz[None], corners(gripper))[:, 2].min()
+    # The fingers' ends at the palm count as the palm's, which is wider but for fully open fingers.
+    assert lowest - 1e-9 <= lowest_point(wxyz, gripper) <= lowest + 0.06
+    if gripper.reach_m <= gripper.palm_half_m[1]:
+        np.testing.assert_allclose(lowest_point(wxyz, gripper), lowest, atol=1e-12)
 
 
-def test_the_robot_knows_the_simulated_gripper():
-    palm, fingers = GRIPPER_CORNERS[:8], GRIPPER_CORNERS[8:]
-    np.testing.assert_allclose(np.abs(palm[:, :2]), np.tile(PALM_HALF_M[:2], (8, 1)))
-    np.testing.assert_allclose(
-        np.unique(palm[:, 2].round(9)), [PALM_CENTRE_M - PALM_HALF_M[2], PALM_CENTRE_M + PALM_HALF_M[2]]
-    )
-    outer = (FINGER_HALF_M[0], 0.075 + 2 * FINGER_HALF_M[1])
-    np.testing.assert_allclose(np.abs(fingers), np.tile([*outer, FINGER_TIP_M], (4, 1)))
+def test_franka_s_hand_is_what_its_maker_says():
+    # Flange to finger tips, and to the tool centre point.
+    assert FRANKA_HAND.mount_m + FRANKA_HAND.finger_tip_m == pytest.approx(0.0584 + 0.0538)
+    assert FRANKA_HAND.mount_m == pytest.approx(0.1034) and FRANKA_HAND.max_opening_m == 0.04
+
+
+def test_no_gripper_opens_further_than_it_can():
+    sent = Limiter(LIMITS, DT, FRANKA_HAND).limit(SimulatedArm((0, 0, 0.3), 0.0, 0.0, DT).read(), asked(0.07))
+    assert sent.opening == 0.04
+
+
+def asked(opening):
+    return Command(np.zeros(3), np.zeros(3), opening)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from real2sim_jax.core.gripper import PUBLISHED
 from real2sim_jax.core.reference import Reference
 from real2sim_jax.core.rotations import rotate, wxyz_from_azimuth_elevation
 from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE
 from real2sim_jax.robot.franka.joints import JointArm, check_reach, contact_index, episode, reach_at, rehearse
-from real2sim_jax.robot.franka.kinematics import WIDE_GRIPPER_M, TaskFrame
+from real2sim_jax.robot.franka.kinematics import TaskFrame
 from real2sim_jax.robot.franka.postures import postures
 from real2sim_jax.robot.interface import ArmError, SimulatedArm
 from real2sim_jax.robot.limits import Limits
@@ -59,7 +60,7 @@ def test_contact_can_begin_before_the_fingers_close():
 @pytest.mark.parametrize("elevation_deg", [6.0, 24.0])
 def test_the_whole_way_is_kept_from_the_default_start(azimuth_deg, elevation_deg):
     policy = grasping(azimuth_deg, elevation_deg)
-    frame, reach = reach_at(policy, START, object_pose(OBJECT_POSE), LIMITS, WIDE_GRIPPER_M)
+    frame, reach = reach_at(policy, START, object_pose(OBJECT_POSE), LIMITS)
     lags = lags_mm(policy, reach.chain, frame, reach.q)
     # From when the gripper comes down to the object, the fingers' closing at 2.6 s included.
     assert lags[round(1.75 / DT) :].max() < 30.0 and lags.max() < 200.0
@@ -71,7 +72,7 @@ def test_a_posture_that_strays_in_the_approach_alone_is_not_taken():
     free = free_way(policy)
     way = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
     late = []
-    for posture in postures(way, 36, LIMITS.joints, DT, WIDE_GRIPPER_M)[:8]:
+    for posture in postures(way, 36, LIMITS.joints, DT, PUBLISHED.mount_m)[:8]:
         lags = lags_mm(policy, posture.chain, frame, posture.q)
         if lags[24:36].max() > 35.0 and lags[36:].max() < 30.0:
             late.append(rehearse(policy, posture.chain, frame, LIMITS, posture.q, free))
@@ -80,5 +81,5 @@ def test_a_posture_that_strays_in_the_approach_alone_is_not_taken():
 
 def test_a_way_of_which_no_posture_keeps_the_beginning_is_refused_in_one_line():
     with pytest.raises(ArmError, match="before contact can begin") as caught:
-        check_reach(grasping(50.0, 20.0), START, TaskFrame(0.5, 0.0, -1.05), LIMITS, WIDE_GRIPPER_M)
+        check_reach(grasping(50.0, 20.0), START, TaskFrame(0.5, 0.0, -1.05), LIMITS)
     assert "\n" not in str(caught.value) and "--object-pose" in str(caught.value)

@@ -8,7 +8,6 @@ import time
 import numpy as np
 import pytest
 
-from real2sim_jax.core.gripper import MAX_OPENING_M
 from real2sim_jax.core.observation import FORCED_AFTER_S, forced_opening
 from real2sim_jax.robot.controller import Controller, run
 from real2sim_jax.robot.interface import ArmState, DryArm, SimulatedArm
@@ -133,9 +132,9 @@ def test_a_dry_run_moves_nothing():
 
 
 def test_the_fingers_are_forced_late_in_the_episode():
-    assert forced_opening(True, 6.9, 0.03, DT) == 0.03
-    assert forced_opening(True, 7.0 - 1e-6, 0.03, DT) == 0.0
-    assert forced_opening(False, 7.0, 0.03, DT) == MAX_OPENING_M
+    assert forced_opening(0.0, 6.9, 0.03, DT) == 0.03
+    assert forced_opening(0.0, 7.0 - 1e-6, 0.03, DT) == 0.0
+    assert forced_opening(0.075, 7.0, 0.03, DT) == 0.075
 
 
 def test_simulation_and_robot_force_the_fingers_at_the_same_time():

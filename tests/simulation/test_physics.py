@@ -7,7 +7,7 @@ import pytest
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import CONTROL_HZ
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import FINGER_CENTRE_M, FINGER_HALF_M
+from real2sim_jax.core.gripper import PUBLISHED
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.simulation.env import ManipulationEnv
 from real2sim_jax.simulation.initial_states import nominal_start
@@ -96,8 +96,8 @@ def test_fingers_at_full_speed_push_an_object_and_do_not_pass_through_it(env):
     actions = jnp.zeros((24, 7)).at[:, 0].set(1.0).at[:, 6].set(-1.0)
     qpos = np.asarray(rollout(env, start, actions).pipeline_state.qpos)
     # Seen from above they are a rectangle; what is upright is a disc that stays outside of it.
-    apart = qpos[..., 9:11] - qpos[..., :2] - [0.0, FINGER_CENTRE_M]
-    outside = np.maximum(np.abs(apart) - [2 * FINGER_HALF_M[1], FINGER_HALF_M[2]], 0.0)
+    apart = qpos[..., 9:11] - qpos[..., :2] - [0.0, PUBLISHED.finger_centre_m]
+    outside = np.maximum(np.abs(apart) - [2 * PUBLISHED.finger_half_m[1], PUBLISHED.finger_half_m[2]], 0.0)
     # It is touched no deeper than the fingers travel in one of the engine's steps.
     assert (np.linalg.norm(outside, axis=-1) - np.array([0.04, 0.05])).min() > -0.3 / CONTROL_HZ / SUBSTEPS
     assert (qpos[-1, :, 9] > 0.2).all()

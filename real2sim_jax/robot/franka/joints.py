@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from real2sim_jax.core.clock import EPISODE_S
-from real2sim_jax.core.gripper import MAX_OPENING_M
+from real2sim_jax.core.gripper import FRANKA_HAND, PUBLISHED
 from real2sim_jax.core.policy import Policy
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz
 from real2sim_jax.robot.controller import Controller, Step, run
@@ -54,12 +54,20 @@ class Reach:
 class JointArm(Arm):
     """A Franka arm that does exactly what its joints are commanded: the numpy-only stand-in for a robot."""
 
-    def __init__(self, chain: Chain, frame: TaskFrame, limits: Limits, q: np.ndarray, dt: float):
-        """Start at joints q (7,) rad with open fingers; dt s is the control period."""
+    def __init__(
+        self,
+        chain: Chain,
+        frame: TaskFrame,
+        limits: Limits,
+        q: np.ndarray,
+        dt: float,
+        opening: float = PUBLISHED.max_opening_m,
+    ):
+        """Start at joints q (7,) rad with the fingers at an opening in m; dt s is the control period."""
         super().__init__()
         self.frame, self.dt, self.time = frame, dt, 0.0
         self.tracker = JointTracker(chain, limits.joints, q, dt / TICKS)
-        self.fingers = SimulatedArm((0.0, 0.0, 0.0), 0.0, 0.0, dt)
+        self.fingers = SimulatedArm((0.0, 0.0, 0.0), 0.0, 0.0, dt, opening)
         self.lowest_link_m = np.inf
 
     def read(self) -> ArmState:
@@ -80,16 +88,14 @@ def pose_in_task(tracker: JointTracker, frame: TaskFrame) -> tuple[np.ndarray, n
     return frame.from_base(tracker.pose[:3, 3], wxyz_from_matrix(tracker.pose[:3, :3]))
 
 
-def check_reach(
-    policy: Policy, start: tuple[np.ndarray, np.ndarray], frame: TaskFrame, limits: Limits, tool_m: float
-) -> Reach:
+def check_reach(policy: Policy, start: tuple[np.ndarray, np.ndarray], frame: TaskFrame, limits: Limits) -> Reach:
     """Return joints from which the arm follows the policy's path from a start pose in the task frame.
 
     The policy sees only time and the gripper, so its whole path can be tried beforehand, joints included. ArmError says
     by how much the best try fails.
     """
     free = _free_episode(policy, start, limits)
-    found = _postures(policy, free, frame, limits, tool_m)
+    found = _postures(policy, free, frame, limits)
     place = ", ".join(f"{value:.2f}" for value in start[0])
     if not found:
         raise ArmError(f"the arm cannot reach the start pose at ({place}) m; move the object with --object-pose")
@@ -109,7 +115,6 @@ def reach_at(
     start: tuple[np.ndarray, np.ndarray],
     object_pose: tuple[float, float, float | None],
     limits: Limits,
-    tool_m: float,
 ) -> tuple[TaskFrame, Reach]:
     """Return the task frame of an object at x and y in m, turned by yaw in rad, and how the arm follows the path there.
 
@@ -119,15 +124,15 @@ def reach_at(
     x_m, y_m, yaw = object_pose
     if yaw is not None:
         frame = TaskFrame(x_m, y_m, yaw)
-        return frame, check_reach(policy, start, frame, limits, tool_m)
+        return frame, check_reach(policy, start, frame, limits)
     free = _free_episode(policy, start, limits)
     frames = [TaskFrame(x_m, y_m, float(yaw)) for yaw in YAWS_RAD]
-    first = {frame: _postures(policy, free, frame, limits, tool_m)[:1] for frame in frames}
+    first = {frame: _postures(policy, free, frame, limits)[:1] for frame in frames}
     reachable = [frame for frame in frames if first[frame]]
     failures: list[ArmError] = []
     for frame in sorted(reachable or frames[:1], key=lambda frame: [one.violation_ratio for one in first[frame]]):
         try:
-            return frame, check_reach(policy, start, frame, limits, tool_m)
+            return frame, check_reach(policy, start, frame, limits)
         except ArmError as error:
             failures.append(error)
     raise failures[0]
@@ -135,19 +140,21 @@ def reach_at(
 
 def _free_episode(policy: Policy, start: tuple[np.ndarray, np.ndarray], limits: Limits) -> list[ArmState]:
     azimuth, elevation = azimuth_elevation_from_wxyz(np.asarray(start[1]))
-    return episode(policy, limits, SimulatedArm(start[0], azimuth, elevation, policy.dt))
+    return episode(
+        policy, limits, SimulatedArm(start[0], azimuth, elevation, policy.dt, policy.action.gripper.max_opening_m)
+    )
 
 
-def _postures(policy: Policy, free: list[ArmState], frame: TaskFrame, limits: Limits, tool_m: float) -> list[Posture]:
+def _postures(policy: Policy, free: list[ArmState], frame: TaskFrame, limits: Limits) -> list[Posture]:
     poses = np.stack([frame.pose_to_base(state.position, state.wxyz) for state in free])
-    return postures(poses, round(APPROACH_S / policy.dt), limits.joints, policy.dt, tool_m)
+    return postures(poses, round(APPROACH_S / policy.dt), limits.joints, policy.dt, policy.action.gripper.mount_m)
 
 
 def rehearse(
     policy: Policy, chain: Chain, frame: TaskFrame, limits: Limits, q: np.ndarray, free: list[ArmState]
 ) -> Reach:
     """Run a whole episode on the joints alone and compare it with a free gripper's states."""
-    arm = JointArm(chain, frame, limits, q, policy.dt)
+    arm = JointArm(chain, frame, limits, q, policy.dt, policy.action.gripper.max_opening_m)
     states = episode(policy, limits, arm)
     lags = [(float(np.linalg.norm(a.position - b.position)), _angle(a, b)) for a, b in zip(states, free, strict=True)]
     contact = contact_index(free, policy.dt)
@@ -185,5 +192,5 @@ def episode(policy: Policy, limits: Limits, arm: JointArm | SimulatedArm) -> lis
 
 
 def opening_of(width_m: float) -> float:
-    """Return the opening in m of one finger for a gap between both, within what the policy knows."""
-    return float(np.clip(width_m / 2.0, 0.0, MAX_OPENING_M))
+    """Return the opening in m of one of Franka's fingers for a gap between both, within what the policy knows."""
+    return float(np.clip(width_m / 2.0, 0.0, FRANKA_HAND.max_opening_m))

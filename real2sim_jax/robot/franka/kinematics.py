@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from real2sim_jax.core.gripper import FINGER_TIP_M, PALM_CENTRE_M, PALM_HALF_M
+from real2sim_jax.core.gripper import PUBLISHED
 from real2sim_jax.core.rotations import matrix_from_wxyz, multiply, rotvec_from_wxyz, wxyz_from_rotvec
 
 # Modified Denavit-Hartenberg parameters of Panda and FR3 (Franka Control Interface documentation), m and rad.
@@ -14,10 +14,6 @@ ALPHA_RAD = (0.0, -np.pi / 2, np.pi / 2, np.pi / 2, -np.pi / 2, np.pi / 2, np.pi
 FLANGE_M = 0.107
 HAND_TURN_RAD = -np.pi / 4
 """The hand is screwed to the flange at an angle; its fingers then open along its y."""
-WIDE_GRIPPER_M = PALM_HALF_M[2] - PALM_CENTRE_M
-"""From the flange to the gripper frame of the simulated gripper, which opens 15 cm."""
-FRANKA_HAND_M = 0.0584 + 0.0538 - FINGER_TIP_M
-"""The same for Franka's own hand: palm, fingers, and back from their ends to the gripper frame."""
 HOME_RAD = np.array([0.0, -0.4, 0.0, -2.2, 0.0, 1.85, 0.785])
 
 
@@ -25,7 +21,7 @@ HOME_RAD = np.array([0.0, -0.4, 0.0, -2.2, 0.0, 1.85, 0.785])
 class Chain:
     """The arm from its base to the gripper frame."""
 
-    tool_m: float = WIDE_GRIPPER_M
+    tool_m: float = PUBLISHED.mount_m
     """From the flange to the gripper frame along the approach axis."""
     flipped: bool = False
     """Take the gripper's frame turned by half a turn about its approach axis: its two fingers are alike."""

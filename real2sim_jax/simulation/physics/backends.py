@@ -5,20 +5,22 @@ from importlib.util import find_spec
 import jax
 
 from real2sim_jax.core.errors import UserError
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.simulation.physics.batch import BatchPhysics
 from real2sim_jax.simulation.physics.interface import Physics
 
 BACKENDS = ("batch", "mjx", "warp")
 
 
-def make_physics(name: str, objects: int) -> Physics:
+def make_physics(name: str, objects: int, gripper: Gripper = PUBLISHED) -> Physics:
     """Return a back end by name for one or two objects; UserError as from `check_physics`."""
     check_physics(name)
     if name == "batch":
-        return BatchPhysics(objects)
+        return BatchPhysics(objects, gripper)
     from real2sim_jax.simulation.physics import mjx as mjx_physics
 
-    return mjx_physics.MjxPhysics(objects) if name == "mjx" else mjx_physics.WarpPhysics(objects)
+    engine = mjx_physics.MjxPhysics if name == "mjx" else mjx_physics.WarpPhysics
+    return engine(objects, gripper)
 
 
 def check_physics(name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jax.experimental import io_callback
 from mujoco.batch import Batch, SimulationError
 
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.physics.interface import (
     Clock,
@@ -50,8 +51,8 @@ class BatchPhysics(Physics):
 
     name = "batch"
 
-    def __init__(self, objects: int):
-        super().__init__(objects, build_model(objects, "cylinder"))
+    def __init__(self, objects: int, gripper: Gripper = PUBLISHED):
+        super().__init__(objects, build_model(objects, "cylinder", gripper))
         self._batches: dict[int, Batch] = {}
         self._lock = threading.Lock()
         self._step_many = flattened(self._step_many_worlds)

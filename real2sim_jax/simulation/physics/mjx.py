@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import mujoco
 from mujoco import mjx
 
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.core.rotations import matrix_from_wxyz
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.physics.interface import Physics, PhysicsState, cylinder_inertia, flattened, one_of_many
@@ -46,9 +47,9 @@ class MjxPhysics(_MjxModel):
 
     name = "mjx"
 
-    def __init__(self, objects: int):
+    def __init__(self, objects: int, gripper: Gripper = PUBLISHED):
         check_solver()
-        super().__init__(objects, build_model(objects, "prism"))
+        super().__init__(objects, build_model(objects, "prism", gripper))
         self._system = mjx.put_model(self.model, impl="jax")
         # MuJoCo turns a mesh into its principal axes and the geom back; scaling happens in the body's axes.
         self._mesh_axes = [matrix_from_wxyz(self.model.geom_quat[geom]) for geom in self._geoms]
@@ -78,11 +79,11 @@ class WarpPhysics(_MjxModel):
 
     name = "warp"
 
-    def __init__(self, objects: int):
+    def __init__(self, objects: int, gripper: Gripper = PUBLISHED):
         import warp
 
         warp.config.log_level = warp.LOG_WARNING
-        model = build_model(objects, "cylinder")
+        model = build_model(objects, "cylinder", gripper)
         # It never resets by itself, and refuses to be told not to.
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
         super().__init__(objects, model)

@@ -144,7 +144,7 @@ def _gripper_hits(boxes: Boxes, gripper: Array, wxyz: Array, radius: Array, half
     """Whether the gripper at (3,) m is closer than MARGIN to an upright cylinder around the origin, () bool."""
     grids = (center + extent * grid for (center, extent), grid in zip(boxes, _BOX_GRIDS, strict=True))
     points = gripper + rotate(wxyz, jnp.concatenate(list(grids)))
-    hit: Array = (_cylinder_distance(points, radius, half) < MARGIN).any()
+    hit = jnp.any(_cylinder_distance(points, radius, half) < MARGIN)
     local = rotate(conjugate(wxyz), _cylinder_points(radius, half) - gripper)
     return hit | (_gripper_distance(local, boxes) < MARGIN).any()
 

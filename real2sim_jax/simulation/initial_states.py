@@ -56,39 +56,34 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     anchor instead, the others around any place between. Falls back to the nominal pose when all candidates overlap.
     """
     key_size, key_pose, key_place = jax.random.split(key, 3)
-    starts_held = action.starts_held
-    objects = action.bodies - 1
-    unit = jax.random.uniform(key_size, (2, objects))
-    heights = config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0]
-    low, spread = (
-        jnp.asarray(ends) for ends in zip(*((a, b - a) for a, b in radius_ranges(action, config)), strict=True)
-    )
-    radii = low + spread * unit[1]
-    nominal = nominal_start(action, heights, radii, moved_offset)
-
+    nominal = nominal_start(action, *_sizes(key_size, action, config), moved_offset)
     noise = jax.random.uniform(key_pose, (CANDIDATES, 5), minval=-1.0, maxval=1.0) * difficulty
-    rises = noise[:, 2:3] if starts_held else jnp.abs(noise[:, 2:3])
-    shift = jnp.concatenate([noise[:, :2], rises], axis=-1) * jnp.asarray(config.position_m)
-    nearer = jnp.minimum(jax.random.uniform(key_place, (CANDIDATES, 1), maxval=2.0), 1.0)
-    nearer *= (difficulty > 0.0) * starts_held
-    place = None
-    if nominal.moved_place is not None:
-        around = difficulty * jax.random.uniform(key_place, (CANDIDATES, 2), minval=-1.0, maxval=1.0)
-        place = nominal.moved_place + config.moved_place_m * around
-        shift += jnp.pad(place - nominal.moved_place, ((0, 0), (0, 1)))
-    candidates = StartState(
-        gripper_position=(1.0 - nearer) * nominal.gripper_position
-        + nearer * action.gripper.level_height_m * _UP
-        + shift,
+    if not action.starts_held:
+        noise = noise.at[:, 2].set(jnp.abs(noise[:, 2]))
+    around = nominal.gripper_position
+    candidates = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (CANDIDATES, *leaf.shape)), nominal)
+    if action.starts_held:
+        nearer = jnp.minimum(jax.random.uniform(key_place, (CANDIDATES, 1), maxval=2.0), 1.0) * (difficulty > 0.0)
+        around = (1.0 - nearer) * around + nearer * action.gripper.level_height_m * _UP
+    elif nominal.moved_place is not None:
+        spread = config.moved_place_m * jax.random.uniform(key_place, (CANDIDATES, 2), minval=-1.0, maxval=1.0)
+        candidates = candidates.replace(moved_place=nominal.moved_place + difficulty * spread)
+        around += jnp.pad(difficulty * spread, ((0, 0), (0, 1)))
+    candidates = candidates.replace(
+        gripper_position=around + noise[:, :3] * jnp.asarray(config.position_m),
         azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
         elevation=nominal.elevation + jnp.deg2rad(config.elevation_deg) * noise[:, 4],
-        heights=jnp.broadcast_to(heights, (CANDIDATES, objects)),
-        radii=jnp.broadcast_to(radii, (CANDIDATES, objects)),
-        moved_place=place,
     )
     free = ~jax.vmap(lambda start: overlaps(action, start))(candidates)
     pick = jnp.argmax(free)
     return jax.tree.map(lambda many, one: jnp.where(free.any(), many[pick], one), candidates, nominal)
+
+
+def _sizes(key: Array, action: Action, config: StartConfig) -> tuple[Array, Array]:
+    """Heights and radii (O,) m."""
+    unit = jax.random.uniform(key, (2, action.objects))
+    low, high = jnp.asarray(radius_ranges(action, config)).T
+    return config.height_m[0] + (config.height_m[1] - config.height_m[0]) * unit[0], low + (high - low) * unit[1]
 
 
 def start_qpos(action: Action, start: StartState) -> Array:

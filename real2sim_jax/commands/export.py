@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from real2sim_jax.commands.options import at_least_one
 from real2sim_jax.commands.robot import policy_path
@@ -16,8 +16,10 @@ class Export:
     onnx: Path | None = None
     """The ONNX file to write; needs the extra `onnx`."""
     lerobot: Path | None = None
-    """The folder to write: the demonstrations and episodes of the policy in LeRobot's format v2.1; needs the extra
+    """The folder to write: the demonstrations and episodes of the policy in LeRobot's format; needs the extra
     `lerobot`."""
+    lerobot_version: Literal["v3.0", "v2.1"] = "v3.0"
+    """Of the format: v3.0 for LeRobot 0.4 and newer, v2.1 before."""
     moved_from: str | None = None
     """For the ONNX file: x,y in m from the anchor to the object that is to be fetched; where the demonstrations had it
     when absent."""
@@ -70,10 +72,11 @@ def _save_dataset(target: Path, policy: Path, options: Export) -> None:
         episodes = [] if demos is None else _demonstrated(demos, action)
         episodes += _rolled_out(policy, action, options)
         parents = {"policy": file_hash(policy)} | ({} if demos is None else {"demos": file_hash(demos)})
-        save_dataset(target, episodes, {"parents": parents, "physics": options.physics, "seed": options.seed})
+        provenance = {"parents": parents, "physics": options.physics, "seed": options.seed}
+        save_dataset(target, episodes, provenance, options.lerobot_version)
     if demos is None:
         console.say("without demonstrations: those that the policy has learnt from do not lie above its file")
-    console.say(f"written to {target}: {len(episodes)} episodes, LeRobot v2.1")
+    console.say(f"written to {target}: {len(episodes)} episodes, LeRobot {options.lerobot_version}")
 
 
 def _demonstrated(path: Path, action: Any) -> list[Any]:

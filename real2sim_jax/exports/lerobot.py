@@ -1,4 +1,4 @@
-"""Demonstrations and rollouts as a LeRobot dataset (format v2.1), for learners that imitate (extra `lerobot`).
+"""Demonstrations and rollouts as a LeRobot dataset (format v3.0 or v2.1), for learners that imitate (extra `lerobot`).
 
 A table and a film for each episode, a row for each control step. Source of the layout: R. Cadene et al., "LeRobot:
 state-of-the-art machine learning for real-world robotics in PyTorch", 2024, https://github.com/huggingface/lerobot.
@@ -23,12 +23,21 @@ from real2sim_jax.perception.video import write_video
 from real2sim_jax.simulation.types import Trajectory
 from real2sim_jax.viewers.rollout import plain_frames
 
-VERSION = "v2.1"
+VERSIONS = ("v3.0", "v2.1")
 CHUNK = 1000
 """Episodes in a folder."""
+FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 CAMERA = "observation.images.front"
-DATA_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+PATHS = {
+    "v3.0": (f"data/{FILE}.parquet", f"videos/{{video_key}}/{FILE}.mp4"),
+    "v2.1": (
+        "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+        "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+    ),
+}
+"""Of an episode's table and film, by version."""
+SIZES_MB = {"data_files_size_in_mb": 100, "video_files_size_in_mb": 200}
+"""From which on a writer of v3.0 begins another file; here each episode has its own."""
 POSE = ("x", "y", "z", "qw", "qx", "qy", "qz")
 STATE = (*(f"gripper_{name}" for name in POSE), "opening")
 ACTION = ("vx", "vy", "vz", "wx", "wy", "wz", "opening")
@@ -80,7 +89,17 @@ def check_can_save(folder: str | Path) -> Any:
     return pyarrow
 
 
-def save_dataset(folder: str | Path, episodes: Sequence[RecordedEpisode], provenance: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Episode:
+    """What the descriptions say of one episode."""
+
+    about: dict[str, Any]
+    stats: dict[str, dict[str, Any]]
+
+
+def save_dataset(
+    folder: str | Path, episodes: Sequence[RecordedEpisode], provenance: Mapping[str, Any], version: str = VERSIONS[0]
+) -> None:
     """Write a dataset into a new folder, whole or not at all; UserError without pyarrow or where the folder exists.
 
     provenance: what the episodes were made from, kept in meta/provenance.json with the versions.
@@ -88,28 +107,82 @@ def save_dataset(folder: str | Path, episodes: Sequence[RecordedEpisode], proven
     pyarrow = check_can_save(folder)
     tasks = list(dict.fromkeys(episode.task for episode in episodes))
     with replacing(folder) as out:
-        lines: dict[str, list[dict[str, Any]]] = {"episodes": [], "episodes_stats": []}
-        first, size = 0, (0, 0)
+        written: list[_Episode] = []
+        first, size, tables, pictures = 0, (0, 0), [], []
         for index, episode in enumerate(episodes):
             columns = _columns(episode.trajectory)
             count = len(columns["action"])
             frames = plain_frames(episode.trajectory, episode.gripper)[:count]
             size = frames[0].shape[:2]
-            place = {"episode_chunk": index // CHUNK, "episode_index": index}
-            write_video(out / VIDEO_PATH.format(**place, video_key=CAMERA), frames, CONTROL_HZ)
+            data, video = (path.format(**_place(index), video_key=CAMERA) for path in PATHS[version])
+            write_video(out / video, frames, CONTROL_HZ)
             columns |= _counters(count, index, first, tasks.index(episode.task))
-            _write_table(pyarrow, out / DATA_PATH.format(**place), columns)
+            _write_table(pyarrow, out / data, columns)
+            tables.append(columns)
+            sample = [frames[i] for i in np.linspace(0, len(frames) - 1, IMAGE_SAMPLES).astype(int)]
+            pictures += sample
             about = {"length": count, "tasks": [episode.task], "source": episode.source, "success": episode.success}
-            lines["episodes"].append({"episode_index": index, **about})
-            stats = {name: _stats(values) for name, values in columns.items()} | {CAMERA: _image_stats(frames)}
-            lines["episodes_stats"].append({"episode_index": index, "stats": stats})
+            written.append(_Episode({"episode_index": index, **about}, _all_stats(columns, sample)))
             first += count
-        lines["tasks"] = [{"task_index": i, "task": task} for i, task in enumerate(tasks)]
-        for name, rows in lines.items():
-            write_text(out / "meta" / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        whole = {name: np.concatenate([columns[name] for columns in tables]) for name in tables[0]}
+        if version == "v2.1":
+            _describe_lines(out / "meta", written, tasks)
+        else:
+            _describe_tables(pyarrow, out / "meta", written, tasks)
+            write_json(out / "meta" / "stats.json", _all_stats(whole, pictures))
         objects = len(episodes[0].trajectory.heights)
-        write_json(out / "meta" / "info.json", _info(len(episodes), first, len(tasks), objects, size))
+        write_json(out / "meta" / "info.json", _info(version, len(episodes), first, len(tasks), objects, size))
         write_json(out / "meta" / "provenance.json", plain({**provenance, "versions": versions()}))
+
+
+def _place(index: int) -> dict[str, int]:
+    """Where an episode's files are, in the words of both versions."""
+    chunk, file = divmod(index, CHUNK)
+    return {"episode_chunk": chunk, "episode_index": index, "chunk_index": chunk, "file_index": file}
+
+
+def _describe_lines(meta: Path, episodes: Sequence[_Episode], tasks: Sequence[str]) -> None:
+    """Write what v2.1 says of episodes and tasks: a JSON line for each."""
+    lines = {
+        "episodes": [one.about for one in episodes],
+        "episodes_stats": [{"episode_index": i, "stats": one.stats} for i, one in enumerate(episodes)],
+        "tasks": [{"task_index": i, "task": task} for i, task in enumerate(tasks)],
+    }
+    for name, rows in lines.items():
+        write_text(meta / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _describe_tables(pyarrow: Any, meta: Path, episodes: Sequence[_Episode], tasks: Sequence[str]) -> None:
+    """Write what v3.0 says of episodes and tasks: a row for each in a table."""
+    first, rows = 0, []
+    for index, one in enumerate(episodes):
+        place, last = _place(index), first + one.about["length"]
+        at = {name: place[name] for name in ("chunk_index", "file_index")}
+        row = {**one.about, "dataset_from_index": first, "dataset_to_index": last}
+        row |= {f"data/{name}": value for name, value in at.items()}
+        row |= {f"videos/{CAMERA}/{name}": value for name, value in at.items()}
+        row |= {f"videos/{CAMERA}/from_timestamp": 0.0, f"videos/{CAMERA}/to_timestamp": (last - first) / CONTROL_HZ}
+        row |= {"meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0}
+        row |= {f"stats/{name}/{kind}": value for name, found in one.stats.items() for kind, value in found.items()}
+        rows.append(row)
+        first = last
+    _write_parquet(pyarrow, meta / "episodes" / f"{FILE.format(chunk_index=0, file_index=0)}.parquet", rows)
+    named = [{"task": task, "task_index": i} for i, task in enumerate(tasks)]
+    # Readers look a task up by its row's name: pandas finds the column of names by this entry.
+    kinds = {"task": ("unicode", "object"), "task_index": ("int64", "int64")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_kind, "metadata": None}
+        for name, (kind, numpy_kind) in kinds.items()
+    ]
+    labels = {"index_columns": ["task"], "columns": columns, "column_indexes": []}
+    _write_parquet(pyarrow, meta / "tasks.parquet", named, {"pandas": json.dumps(labels)})
+
+
+def _write_parquet(
+    pyarrow: Any, path: Path, rows: list[dict[str, Any]], labels: Mapping[str, str] | None = None
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows).replace_schema_metadata(labels), path)
 
 
 def _columns(trajectory: Trajectory) -> dict[str, np.ndarray]:
@@ -159,14 +232,14 @@ def _stats(values: np.ndarray) -> dict[str, list[Any]]:
     return {name: number.tolist() for name, number in numbers.items()} | {"count": [len(rows)]}
 
 
-def _image_stats(frames: Sequence[np.ndarray]) -> dict[str, list[Any]]:
-    """By colour, in [0, 1], shaped (3, 1, 1)."""
-    chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, IMAGE_SAMPLES).astype(int)]
-    colours = _stats(np.stack(chosen).reshape(-1, 3) / 255.0)
-    return {name: [[[value]] for value in found] for name, found in colours.items()} | {"count": [len(chosen)]}
+def _all_stats(columns: Mapping[str, np.ndarray], pictures: Sequence[np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Of every column, and of the pictures by colour, in [0, 1], shaped (3, 1, 1)."""
+    colours = _stats(np.stack(pictures).reshape(-1, 3) / 255.0)
+    shaped = {name: [[[value]] for value in found] for name, found in colours.items()} | {"count": [len(pictures)]}
+    return {name: _stats(values) for name, values in columns.items()} | {CAMERA: shaped}
 
 
-def _info(episodes: int, frames: int, tasks: int, objects: int, size: tuple[int, int]) -> dict[str, Any]:
+def _info(version: str, episodes: int, frames: int, tasks: int, objects: int, size: tuple[int, int]) -> dict[str, Any]:
     names = [f"object{i}_{name}" for i in range(objects) for name in (*POSE, "height", "radius")]
     vectors = {"observation.state": STATE, "observation.environment_state": names, "action": ACTION}
     scalars = {"timestamp": "float32", "next.done": "bool"}
@@ -177,18 +250,17 @@ def _info(episodes: int, frames: int, tasks: int, objects: int, size: tuple[int,
     features[CAMERA] = _feature("video", [*size, 3], ["height", "width", "channels"])
     features[CAMERA]["info"] = {**video, "video.height": size[0], "video.width": size[1], "has_audio": False}
     return {
-        "codebase_version": VERSION,
+        "codebase_version": version,
         "robot_type": "parallel_gripper",
         "total_episodes": episodes,
         "total_frames": frames,
         "total_tasks": tasks,
-        "total_videos": episodes,
-        "total_chunks": -(-episodes // CHUNK),
         "chunks_size": CHUNK,
+        **({"total_videos": episodes, "total_chunks": -(-episodes // CHUNK)} if version == "v2.1" else SIZES_MB),
         "fps": int(CONTROL_HZ),
         "splits": {"train": f"0:{episodes}"},
-        "data_path": DATA_PATH,
-        "video_path": VIDEO_PATH,
+        "data_path": PATHS[version][0],
+        "video_path": PATHS[version][1],
         "features": features,
     }
 

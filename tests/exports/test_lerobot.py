@@ -24,6 +24,7 @@ pytestmark = pytest.mark.long
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra lerobot")
 STEPS, HZ, ROLLOUTS = 120, 12, 2
+OLD = ("--lerobot-version", "v2.1")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def exported(tmp_path_factory):
     policy = load_policy(POLICY)
     parents = {"parents": {"demos": file_hash(runs / "pick_up" / "demos.npz")}}
     save_policy(runs / "pick_up" / "seed0" / "policy.npz", replace(policy, provenance=policy.provenance | parents))
-    assert run("--action", "pick_up", "--runs", runs, "--lerobot", runs / "set", "--episodes", ROLLOUTS) == 0
+    assert run("--action", "pick_up", "--runs", runs, "--lerobot", runs / "set", "--episodes", ROLLOUTS, *OLD) == 0
     return runs / "set", unstack(load(runs / "pick_up" / "demos.npz", Demonstration))
 
 
@@ -128,12 +129,54 @@ def test_statistics_are_those_of_the_columns(exported, info):
         assert np.shape(row["stats"][CAMERA]["mean"]) == (3, 1, 1) and 0.0 < row["stats"][CAMERA]["mean"][0][0][0] < 1.0
 
 
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    """A dataset of format v3.0: two tasks, three episodes."""
+    tasks = ("lift", "lift", "raise it")
+    shown = [demonstrated(demo) for demo in unstack(lifts())]
+    episodes = [RecordedEpisode(*pair, None) for pair in zip(tasks, ["demonstration"] * 3, shown, strict=True)]
+    folder = tmp_path_factory.mktemp("new") / "set"
+    save_dataset(folder, episodes, {})
+    return folder, episodes
+
+
+def test_the_new_format_says_where_each_episode_is(new):
+    folder, episodes = new
+    info = json.loads((folder / "meta" / "info.json").read_text())
+    assert info["codebase_version"] == "v3.0" and info["total_frames"] == len(episodes) * STEPS
+    rows = parquet.read_table(folder / "meta" / "episodes" / "chunk-000" / "file-000.parquet").to_pylist()
+    for index, row in enumerate(rows):
+        place = {"chunk_index": row["data/chunk_index"], "file_index": row["data/file_index"]}
+        table = parquet.read_table(folder / info["data_path"].format(**place))
+        assert row["dataset_from_index"] == table["index"][0].as_py() and row["tasks"] == [episodes[index].task]
+        assert row["dataset_to_index"] - row["dataset_from_index"] == table.num_rows == row["length"] == STEPS
+        at = {name: row[f"videos/{CAMERA}/{name}"] for name in place}
+        with av.open(str(folder / info["video_path"].format(**at, video_key=CAMERA))) as film:
+            times = [frame.time for frame in film.decode(video=0)]
+        np.testing.assert_allclose(times, row[f"videos/{CAMERA}/from_timestamp"] + np.arange(STEPS) / HZ, atol=1e-3)
+        np.testing.assert_allclose(row["stats/action/max"], np.stack(table["action"].to_numpy()).max(axis=0))
+    stats = json.loads((folder / "meta" / "stats.json").read_text())
+    assert set(stats) == set(info["features"]) and stats["action"]["count"] == [len(episodes) * STEPS]
+    np.testing.assert_allclose(stats["action"]["max"], np.max([row["stats/action/max"] for row in rows], axis=0))
+
+
+def test_lerobot_reads_the_new_format(new):
+    datasets = pytest.importorskip("lerobot.datasets.lerobot_dataset", reason="needs the package lerobot (Python 3.11)")
+    folder, episodes = new
+    dataset = datasets.LeRobotDataset("local/set", root=folder)
+    assert (dataset.num_episodes, dataset.num_frames) == (len(episodes), len(episodes) * STEPS)
+    item = dataset[2 * STEPS + 5]
+    assert item["task"] == "raise it" and item["episode_index"].item() == 2
+    wanted = np.asarray(episodes[2].trajectory.gripper_position)[5]
+    np.testing.assert_allclose(item["observation.state"][:3].numpy(), wanted, atol=1e-6)
+    assert tuple(item[CAMERA].shape) == (3, *dataset.meta.features[CAMERA]["shape"][:2])
+
+
 def test_a_folder_is_whole_or_absent(tmp_path):
     episode = RecordedEpisode("lift", "demonstration", demonstrated(unstack(lifts())[0]), None)
-    # No JSON can hold it, which shows only after tables and films have been written.
-    broken = replace(episode, success=object())
-    with pytest.raises(TypeError):
-        save_dataset(tmp_path / "set", [episode, broken], {})
+    # It shows only after the table and film of the first have been written.
+    with pytest.raises(AttributeError):
+        save_dataset(tmp_path / "set", [episode, replace(episode, trajectory=None)], {})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -85,8 +85,8 @@ def test_scenes_made_of_an_actions_rules_show_it(path):
     assert action.name == path.stem
     for truth in synthetic_scenes(action, 3, 0):
         assert failures_of(truth, action) == []
-        backwards = truth.replace(position=np.array(truth.position)[::-1])
-        assert "moved" in failures_of(backwards, action)
+        backwards = truth.replace(position=np.array(truth.position)[::-1], wxyz=np.array(truth.wxyz)[::-1])
+        assert set(failures_of(backwards, action)) & {"moved", "turned", "in the sector"}
 
 
 def test_a_turn_is_told_from_none_and_from_one_the_other_way():

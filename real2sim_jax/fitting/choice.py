@@ -12,7 +12,7 @@ import numpy as np
 from real2sim_jax.benchmarks.reconstruction import failures_of
 from real2sim_jax.config.fitting import FitConfig
 from real2sim_jax.core.actions import Action
-from real2sim_jax.fitting.goal import goals_of, support_of
+from real2sim_jax.fitting.goal import goals_of, is_asked, support_of
 from real2sim_jax.fitting.minimise import Problem, scene_of
 from real2sim_jax.fitting.prepare import trim
 from real2sim_jax.fitting.search import Progress, compete, is_grounded, rank
@@ -83,11 +83,21 @@ def _taken(choices: list[Explanation], config: FitConfig) -> Explanation:
     if config.action_prior == "off" or not shown:
         return best
     named = _best(shown)
-    # A scene in the air can imitate one on the table: it must explain what the other does not.
     grounded = [c for c in choices if is_grounded(c.problem) and not is_grounded(named.problem)]
-    if grounded and _best(grounded).evidence < named.evidence + config.lift_evidence:
+    if grounded and not _is_off_the_table(shown, _best(grounded), config):
         return _best(grounded)
     return named if named.evidence <= best.evidence + config.name_tolerance else best
+
+
+def _is_off_the_table(shown: list[Explanation], grounded: Explanation, config: FitConfig) -> bool:
+    """Whether a scene that shows the action in the air is better than the best that stays on the table.
+
+    One that leaves the table only because it is asked to can imitate what stays there: it must explain what the other
+    does not.
+    """
+    unasked = [choice for choice in shown if not is_asked(choice.problem.goal)]
+    freely = bool(unasked) and _best(unasked).evidence <= grounded.evidence
+    return freely or _best(shown).evidence + config.lift_evidence <= grounded.evidence
 
 
 def _judged(problem: Problem, action: Action, config: FitConfig) -> Explanation:

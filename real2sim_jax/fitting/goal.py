@@ -53,6 +53,14 @@ def no_goal() -> Goal:
     return Goal(flat, one(NOTHING_M), one(NOTHING_M), one(0.0), pi, flat, one(0.0), up, one(0.0), pi)  # type: ignore[arg-type]
 
 
+def is_asked(goal: Goal) -> bool:
+    """Return whether a goal asks anything of a scene."""
+    return any(
+        np.any(np.asarray(mine) != none)
+        for mine, none in zip(vars(goal).values(), vars(no_goal()).values(), strict=True)
+    )
+
+
 def goals_of(action: Action) -> list[Goal]:
     """Return the ways in which an action can be fulfilled: one, or one for each direction beside the anchor."""
     fields: dict[str, ArrayLike] = {}

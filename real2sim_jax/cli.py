@@ -3,8 +3,9 @@
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import reduce
 from io import StringIO
 from operator import or_
@@ -84,12 +85,32 @@ def parsed(arguments: Sequence[str]) -> Any:
     said = StringIO()
     try:
         with redirect_stderr(said):
-            settings = {"prog": "real2sim", "description": __doc__, "registry": RULES}
-            return tyro.cli(Command, args=arguments, **settings)  # type: ignore[arg-type]
+            return _tyro(arguments)
     except SystemExit as end:
         if end.code != 2:
             raise
-        raise UserError(_one_line(said.getvalue())) from None
+        line = _one_line(said.getvalue())
+        raise UserError(_guess(arguments, line) + line) from None
+
+
+def _tyro(arguments: Sequence[str]) -> Any:
+    settings = {"prog": "real2sim", "description": __doc__, "registry": RULES}
+    return tyro.cli(Command, args=arguments, **settings)  # type: ignore[arg-type]
+
+
+def _guess(arguments: Sequence[str], refusal: str) -> str:
+    """What was probably meant by the first unknown word, in a sentence; nothing where no known one is like it."""
+    unknown = re.search(r"Unrecognized options: (\S+)", refusal)
+    if unknown is None or "Perhaps you meant" in refusal:
+        return ""
+    word = unknown[1].partition("=")[0]
+    # Options are those that the help lists: of the subcommand, where that is known.
+    shown, command = StringIO(), [] if arguments[0] == word else [arguments[0]]
+    with suppress(SystemExit), redirect_stdout(shown), redirect_stderr(shown):
+        _tyro([*command, "--help"])
+    known = re.findall(r"--[a-z][\w.-]*" if word.startswith("--") else r"\b[a-z][a-z-]+\b", shown.getvalue())
+    close = get_close_matches(word, known, n=1, cutoff=0.75)
+    return f"{word}: did you mean {close[0]}? " if close else ""
 
 
 def _one_line(box: str) -> str:

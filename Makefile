@@ -105,7 +105,7 @@ help: ## list targets and variables
 	@echo "  PHYSICS    batch (CPU), mjx (any device) or warp (NVIDIA) [$$PHYSICS]"
 	@echo "  RUNS       folder of all results [$$RUNS]"
 	@echo "  STEPS      control steps of training; the default when empty [$$STEPS]"
-	@echo "  GRIPPER    published or franka_hand; that of the action's file when empty [$$GRIPPER]"
+	@echo "  GRIPPER    published, franka_hand or a file (.toml); that of the action's file when empty [$$GRIPPER]"
 	@echo "  ENVS       environments stepped in parallel, or auto; the default when empty [$$ENVS]"
 	@echo "  CONFIG     TOML file of settings, as 'real2sim config ACTION' prints it [$$CONFIG]"
 	@echo "  RESUME     anything: go on from the last checkpoint of 'make train'"

@@ -12,7 +12,7 @@ from real2sim_jax.config.learning import TrainConfig
 from real2sim_jax.core.actions import action_named
 from real2sim_jax.core.clock import EPISODE_STEPS
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import gripper_of_record
+from real2sim_jax.core.gripper import gripper_named
 from real2sim_jax.core.settings import placed
 
 LEARNING_ROWS = 8
@@ -27,7 +27,7 @@ class Train(SourceOptions, TrainingOptions):
     """One of the nine actions, e.g. pick_up; a file of your own (.toml); or imitate, imitate_with_anchor: end as the
     demonstration does."""
     gripper: str | None = None
-    """published, or franka_hand; that of the action's file when absent."""
+    """published, franka_hand, or a file of your own (.toml); that of the action's file when absent."""
     seed: int | None = None
     """Short for --train.seed: of synthetic demonstrations, training and benchmark."""
     seeds: int = 1
@@ -55,7 +55,7 @@ class Train(SourceOptions, TrainingOptions):
         action, config = action_named(self.action), _train_config(self)
         if self.gripper is not None:
             with placed("--"):
-                action = replace(action, gripper=gripper_of_record(self.gripper))
+                action = replace(action, gripper=gripper_named(self.gripper))
         layout = RunLayout(self.runs, action.name)
         source = self.source(self.segment, config.seed)
         with locked(layout.folder):

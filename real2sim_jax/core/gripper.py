@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.settings import Checked, Range, as_field, placed
+from real2sim_jax.core.text import read_toml
 
 Half = Annotated[float, Range(0.001, 0.5)]
 """Half an extent, m."""
@@ -70,6 +71,14 @@ PUBLISHED = Gripper("published", 0.075, (0.0315, 0.102, 0.046), (0.01, 0.01, 0.0
 FRANKA_HAND = Gripper("franka_hand", 0.04, (0.0316, 0.102, 0.0292), (0.0105, 0.0076, 0.0269), 0.0088, (0.02, 0.03))
 """Franka's hand around its tool centre point, 0.1034 m from the flange; opens to 8 cm (franka_description)."""
 GRIPPERS = {gripper.name: gripper for gripper in (PUBLISHED, FRANKA_HAND)}
+
+
+def gripper_named(name: str) -> Gripper:
+    """Return a gripper by its name, or that of a file (.toml); UserError says what there is."""
+    if not name.endswith(".toml"):
+        return gripper_of_record(name)
+    with placed(f"{name}: "):
+        return gripper_of_record(read_toml(name))
 
 
 def gripper_of_record(record: Any) -> Gripper:

@@ -7,7 +7,7 @@ import pytest
 
 from real2sim_jax.core.actions import ACTIONS, ACTIONS_BY_CLASS, IMITATIONS, action_named, action_of_record
 from real2sim_jax.core.errors import UserError
-from real2sim_jax.core.gripper import FRANKA_HAND
+from real2sim_jax.core.gripper import FRANKA_HAND, gripper_named
 from real2sim_jax.core.predicates import MovedBy, TurnedBy
 
 OWN = replace(FRANKA_HAND, name="own", max_opening_m=0.06, held_radius_m=(0.02, 0.05))
@@ -120,6 +120,11 @@ def test_a_gripper_of_ones_own(tmp_path):
     path = tmp_path / "turn.toml"
     path.write_text(TURN + GRIPPER)
     assert action_named(str(path)).gripper == OWN
+    path.write_text(GRIPPER.replace("[gripper]", ""))
+    assert gripper_named(str(path)) == OWN
+    path.write_text(GRIPPER)
+    with pytest.raises(UserError, match=r"turn\.toml: gripper: expected one of published, franka_hand, or a table"):
+        gripper_named(str(path))
     path.write_text('gripper = "franka_hand"\n' + TURN)
     assert action_named(str(path)).gripper is FRANKA_HAND
 

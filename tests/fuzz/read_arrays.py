@@ -71,7 +71,7 @@ def wrong_demonstrations(found: Any) -> list[str]:
     demos, reference = found
     lead = np.asarray(demos.position).ndim - 3
     wrong = oracles.demonstration(demos) or ([] if lead == 1 else [f"{lead} leading axes"])
-    return wrong or [text for name, value in vars(reference).items() for text in _finite(name, value)]
+    return wrong or [text for name, value in reference.tables().items() for text in _finite(name, value)]
 
 
 def _finite(name: str, value: Any) -> list[str]:

@@ -34,7 +34,13 @@ def write_config(folder: Path) -> None:
 
 
 def _settings() -> dict[str, Any]:
-    return asdict(TrainConfig())
+    return _given(asdict(TrainConfig()))
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    """Without what has no value: a text file leaves it out."""
+    pairs = {name: _given(value) if isinstance(value, dict) else value for name, value in table.items()}
+    return {name: value for name, value in pairs.items() if value is not None}
 
 
 def write_study(folder: Path) -> None:

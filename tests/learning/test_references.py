@@ -24,7 +24,7 @@ def test_the_demonstration_that_works_is_followed():
     demos = stack([lift(0.2), above.replace(position=position)])
     for order in ([0, 1], [1, 0]):
         turned = jax.tree.map(lambda leaf, order=order: leaf[np.array(order)], demos)
-        best = best_reference(make_env(PICK_UP, turned, TrainConfig()), turned, TrackingConfig(), PICK_UP)
+        best = best_reference(make_env(PICK_UP, turned, TrainConfig()), turned, TrackingConfig())
         np.testing.assert_allclose(best.position, demos.position[0, :, HAND], atol=1e-6)
 
 
@@ -44,7 +44,7 @@ def test_the_reference_asks_for_no_pose_that_is_not_allowed():
         steep = np.array([np.cos(0.75), 0.0, np.sin(0.75), 0.0], np.float32)
         wxyz, position = demo.wxyz.copy(), demo.position.copy()
         wxyz[:, HAND], position[:, HAND, 2] = steep, 0.0
-        (reference,) = references_of(stack([demo.replace(wxyz=wxyz, position=position)]), TrackingConfig(), PICK_UP)
+        (reference,) = references_of(stack([demo.replace(wxyz=wxyz, position=position)]), TrackingConfig(), action)
         _, elevation = azimuth_elevation_from_wxyz(reference.wxyz)
         assert np.abs(np.rad2deg(elevation)).max() < 85.0
         for place, turn in zip(reference.position, reference.wxyz, strict=True):

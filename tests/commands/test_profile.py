@@ -13,7 +13,7 @@ run = partial(exit_code, "profile")
 
 @pytest.mark.long
 def test_the_trace_holds_the_iterations_and_what_happened_in_them(tmp_path, capsys):
-    assert run("--envs", 4, "--iterations", 2, "--runs", tmp_path) == 0
+    assert run("--envs", 4, "--iterations", 1, "--runs", tmp_path) == 0
     (folder,) = (tmp_path / "profile" / "plugins" / "profile").iterdir()
     shown = capsys.readouterr().out
     assert str(folder) in shown and "ui.perfetto.dev" in shown and f"--logdir {tmp_path / 'profile'}" in shown
@@ -21,10 +21,10 @@ def test_the_trace_holds_the_iterations_and_what_happened_in_them(tmp_path, caps
     assert planes.stat().st_size > 10_000
     events = json.loads(gzip.decompress((folder / "perfetto_trace.json.gz").read_bytes()))["traceEvents"]
     steps = [event for event in events if event.get("name") == "iteration"]
-    assert len(steps) == 2 and all(event["dur"] > 0 for event in steps)
+    assert len(steps) == 1 and all(event["dur"] > 0 for event in steps)
     # The host's calls of the physics engine lie within the steps, one for each control step at least.
     start, end = steps[0]["ts"], steps[-1]["ts"] + steps[-1]["dur"]
-    assert sum(start <= event.get("ts", -1) <= end for event in events) > 2 * 120
+    assert sum(start <= event.get("ts", -1) <= end for event in events) > 120
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_memory_does_not_grow_with_the_steps():
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    held = [held_after(2000) for _ in range(4)]
+    held = [held_after(500) for _ in range(4)]
     tracemalloc.stop()
-    # One object kept in each step would be 100 kB each time; other threads of the process may allocate something once.
+    # One object kept in each step would be 25 kB each time; other threads of the process may allocate something once.
     assert np.diff(held).min() < 16384

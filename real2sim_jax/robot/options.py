@@ -46,7 +46,7 @@ def moved_place(action: Action, text: str | None) -> np.ndarray | None:
     """
     if not action.is_fetched:
         if text is not None:
-            raise ArmError(f"--moved-from {text.strip()}: {action.name} fetches nothing; leave it away")
+            raise ArmError(f"--moved-from {text.strip()}: {action.name} fetches nothing; leave the option out")
         return None
     if text is None and action.moved_from is None:
         raise ArmError(f"{action.name}: expected --moved-from x,y, where the object to be moved stands; got none")

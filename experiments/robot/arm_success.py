@@ -57,8 +57,8 @@ def main() -> int:
     options = parse()
     try:
         for name in options.actions:
-            action, policy = action_named(name), load_policy(options.policies / name / "seed0" / "policy.npz")
-            starts = start_states(options.spec, action, options.seed, options.rows)
+            policy = load_policy(options.policies / action_named(name).name / "seed0" / "policy.npz")
+            starts = start_states(options.spec, policy.action, options.seed, options.rows)
             if options.find:
                 propose(policy, starts, options.rows)
             else:

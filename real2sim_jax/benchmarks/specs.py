@@ -156,16 +156,17 @@ def generate(spec: str, action: Action, count: int, seed: int, overlaps: Overlap
 def displaced(states: StartState, distance_m: float, seed: int, overlaps: Overlaps) -> StartState:
     """Return start states (N rows) whose objects were moved along the table while the hand stays where it is.
 
-    Each row's by distance_m in a direction of its own, drawn with the seed among those without overlap. In the task
-    frame, which goes with the objects, it is the hand that is elsewhere. UserError where a row has no such direction.
+    Each row's by distance_m in a direction of its own, drawn with the seed among those without overlap; in any
+    direction where the row itself begins with an overlap, as some published ones do. In the task frame, which goes
+    with the objects, it is the hand that is elsewhere. UserError where a row has no such direction.
     """
     rng, hand = np.random.default_rng(seed), np.asarray(states.gripper_position, float)
-    moved, left = hand.copy(), np.ones(len(hand), bool)
+    moved, left, clear = hand.copy(), np.ones(len(hand), bool), ~np.asarray(overlaps(states), bool)
     for _ in range(MAX_ROUNDS):
         angle = rng.uniform(-np.pi, np.pi, len(hand))
         shift = distance_m * np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
         moved[left] = (hand - shift)[left]
-        left &= np.asarray(overlaps(replace(states, gripper_position=moved)), bool)
+        left &= clear & np.asarray(overlaps(replace(states, gripper_position=moved)), bool)
         if not left.any():
             return replace(states, gripper_position=moved)
     raise UserError(f"objects moved by {distance_m:g} m: row {int(np.argmax(left)) + 1} overlaps in every direction")

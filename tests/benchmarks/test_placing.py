@@ -36,12 +36,24 @@ def test_objects_are_moved_along_the_table_into_free_space(name):
 
 
 def test_a_row_that_overlaps_everywhere_is_named():
+    states = rows(ACTIONS["pick_up"])
+
+    def walled_in(moved):
+        away = np.asarray(moved.gripper_position) != np.asarray(states.gripper_position)
+        return away.any(axis=1) & (np.arange(ROWS) == 5)
+
+    with pytest.raises(UserError, match="row 6 overlaps in every direction"):
+        displaced(states, 0.1, 0, walled_in)
+
+
+def test_a_row_that_begins_with_an_overlap_is_moved_in_any_direction():
     action = ACTIONS["pick_up"]
     states = rows(action)
     low = np.asarray(states.gripper_position).copy()
     low[5, 2] = -1.0
-    with pytest.raises(UserError, match="row 6 overlaps in every direction"):
-        displaced(replace(states, gripper_position=low), 0.1, 0, overlapping(action))
+    after = displaced(replace(states, gripper_position=low), 0.1, 0, overlapping(action))
+    np.testing.assert_allclose(np.linalg.norm(after.gripper_position - low, axis=1), 0.1, atol=1e-6)
+    assert np.flatnonzero(np.asarray(overlapping(action)(after))).tolist() == [5]
 
 
 @pytest.mark.long

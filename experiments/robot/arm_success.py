@@ -4,8 +4,8 @@
 
 Of the first rows of the start states, tells how many start poses the arm reaches and from how many it can go the
 policy's whole path, and success over those on: the benchmark's physics (no limits on acceleration), the gripper in the
-same scene behind the robot's controller, and the arm. Keeps a JSON file of each action below --out and rewrites the
-table of docs/robots.md from all that are there. --find prints where an object had better stand instead.
+same scene behind the robot's controller, and the arm. Keeps a JSON file of each action below --out; without that it
+rewrites the table of docs/robots.md from all that are kept. --find prints where an object had better stand instead.
 """
 
 import argparse
@@ -49,7 +49,7 @@ OBJECT_POSES = {
 }
 """x in m and yaw in deg of the task frame in the arm's base, as --find proposes; (0.5, -90) where none is given."""
 DISTANCES_M, YAWS_DEG = (0.42, 0.5, 0.58), tuple(range(-180, 180, 30))
-PAGE = Path("docs/robots.md")
+PAGE, KEPT = Path("docs/robots.md"), Path("experiments/robot/results")
 HEADER = ("action", "object", "starts", "paths", "benchmark", "mujoco-gripper", "mujoco-panda", "mm")
 
 
@@ -79,7 +79,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--spec", default="easy", help="easy, hard or a CSV file of start states [easy]")
     parser.add_argument("--seed", type=int, default=0, help="of the start states where they are drawn [0]")
     parser.add_argument("--policies", type=Path, default=Path("experiments/skills/results"))
-    parser.add_argument("--out", type=Path, default=Path("experiments/robot/results"))
+    parser.add_argument("--out", type=Path, default=KEPT)
     parser.add_argument("--find", action="store_true", help="print where the arm reaches most of the starts")
     return parser.parse_args()
 
@@ -160,7 +160,8 @@ def print_table(folder: Path) -> None:
     """Print and write the table of all results that are there."""
     rows = [row(read_json(path)) for name in ACTIONS if (path := folder / f"{name}.json").is_file()]
     Console().table("success through the arm", HEADER, rows)
-    write_section(PAGE, "arm", markdown_table(HEADER, rows))
+    if folder == KEPT:
+        write_section(PAGE, "arm", markdown_table(HEADER, rows))
 
 
 def row(result: dict[str, Any]) -> tuple[str, ...]:

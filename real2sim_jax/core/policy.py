@@ -75,21 +75,22 @@ class Policy:
         return PLACE_FIELDS[0] in self.layout
 
     def placed(self, place: Array) -> "Policy":
-        """Return the policy for a moved object that stands at a place (2,) m: it observes POLICY_FIELDS alone.
+        """Return the policy for a moved object that stands at a place (2,) m, which it then observes no more.
 
         Reference and network take the place in once, so that whatever drives a robot needs to know nothing of it.
         """
-        place, known = np.asarray(place, np.float32), FEATURE_SIZE
-        weight, bias = self.layers[0]
-        seen = (5.0 * place - self.mean[known:]) / self.std[known:]
+        place, (weight, bias) = np.asarray(place, np.float32), self.layers[0]
+        taken = slice(FEATURE_SIZE, FEATURE_SIZE + len(PLACE_FIELDS))
+        rest = np.delete(np.arange(len(self.mean)), taken)
+        seen = (5.0 * place - self.mean[taken]) / self.std[taken]
         reference = self.reference
         if reference is not None:
             rows = np.arange(len(reference.grip), dtype=np.float32) / (len(reference.grip) - 1)
             moved, speed = reference.displacement(rows, np.tile(place, (len(rows), 1)))
             tables = {"position": reference.position + moved, "velocity": reference.velocity + speed}
             reference = replace(reference, **tables, fetched_from=None, share=None)
-        layers = (weight[:known], bias + seen @ weight[known:]), *self.layers[1:]
-        return replace(self, mean=self.mean[:known], std=self.std[:known], layers=layers, reference=reference)
+        layers = (weight[rest], bias + seen @ weight[taken]), *self.layers[1:]
+        return replace(self, mean=self.mean[rest], std=self.std[rest], layers=layers, reference=reference)
 
     def act(self, obs: Array) -> Array:
         """Return the action (..., 7) in [-1, 1] for observations (..., len(layout)).

@@ -135,17 +135,13 @@ def reached_by(
 def propose(policy: Policy, starts: StartState, rows: int) -> None:
     """Print the object poses from which joints can follow most of the free gripper's paths."""
     limits, found = panda_limits(), []
+    approach, mount_m = round(APPROACH_S / policy.dt), policy.action.gripper.mount_m
     frees = [free_way(policy, row_of(starts, index), limits) for index in range(rows)]
     for x in DISTANCES_M:
         for yaw in YAWS_DEG:
             frame = TaskFrame(x, 0.0, float(np.deg2rad(yaw)))
             paths = [np.stack([frame.pose_to_base(s.position, s.wxyz) for s in free]) for free in frees]
-            first = [
-                postures(path, round(APPROACH_S / policy.dt), limits.joints, policy.dt, policy.action.gripper.mount_m)[
-                    :1
-                ]
-                for path in paths
-            ]
+            first = [postures(path, approach, limits.joints, policy.dt, mount_m)[:1] for path in paths]
             found.append((sum(posture.violation_ratio < 1.0 for some in first for posture in some), x, yaw))
     best = ", ".join(f"{count} of {rows} at {x:g} m, {yaw} deg" for count, x, yaw in sorted(found)[:-4:-1])
     print(f"{policy.action.name}: {best}", flush=True)

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from real2sim_jax.benchmarks.terms import scenes_of, targets_of
+from real2sim_jax.benchmarks.terms import places_of, scenes_of
 from real2sim_jax.data.types import Array, Demonstration
-from real2sim_jax.simulation.reward import ObservedScene, RewardTarget
+from real2sim_jax.simulation.reward import ObservedScene, RewardTarget, displaced, reward_targets
 from real2sim_jax.simulation.types import Trajectory
 
 NEAR_M, NEAR_DEG = 0.05, 30.0
@@ -27,16 +27,16 @@ def path_agreement(
     a simulated cylinder has no direction around; its AUC is the mean of 1 - ADD / AUC_M, 0 at the least. fetched: the
     demonstrations are displaced to where the moved object stood.
     """
-    near, auc = _agreement(scenes_of(trajectories), targets_of(trajectories, demos, fetched))
+    near, auc = _agreement(scenes_of(trajectories), reward_targets(demos), places_of(trajectories, fetched))
     best = np.argmax(near, axis=1)[:, None]
     return tuple(np.take_along_axis(np.asarray(found), best, axis=1)[:, 0] for found in (near, auc))  # type: ignore
 
 
 @jax.jit
-def _agreement(scenes: ObservedScene, demos: RewardTarget) -> tuple[Array, Array]:
-    """Both for N scenes (N, T, ...) and D demonstrations of each (N, D, T, ...), (N, D) each."""
-    one = partial(jax.vmap, in_axes=(None, 0))(_follows)
-    return jax.vmap(one)(scenes, demos)
+def _agreement(scenes: ObservedScene, demos: RewardTarget, places: Array | None) -> tuple[Array, Array]:
+    """Both for N scenes (N, T, ...) and D demonstrations (D, T, ...), displaced to places (N, 2) m if given, (N, D)."""
+    each = partial(jax.vmap, in_axes=(None, 0))(_follows)
+    return jax.vmap(lambda scene, place: each(scene, displaced(demos, place)))(scenes, places)
 
 
 def _follows(scene: ObservedScene, demo: RewardTarget) -> tuple[Array, Array]:

@@ -21,36 +21,28 @@ def terms_over_time(
 
     Sample k is compared with sample k of the demonstrations; penalties (a gripper through the table) are left out.
     """
-    return _terms(scenes_of(trajectories), targets_of(trajectories, demos, fetched), config or RewardConfig())
+    places = places_of(trajectories, fetched)
+    return _terms(scenes_of(trajectories), reward_targets(demos), places, config or RewardConfig())
 
 
-def targets_of(trajectories: Trajectory, demos: Demonstration, fetched: bool) -> RewardTarget:
-    """Return what each of N episodes is compared with, (N, D, T, ...).
-
-    fetched: the demonstrations are displaced to where the moved object stood.
-    """
-    targets = reward_targets(demos)
-    if fetched:
-        places = jnp.asarray(trajectories.object_position)[:, 0, 0, :2]
-        return jax.vmap(displaced, in_axes=(None, 0))(targets, places)
-    count = len(np.asarray(trajectories.dt))
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), targets)
+def places_of(trajectories: Trajectory, fetched: bool) -> Array | None:
+    """Return where the moved object of each of N episodes stood, (N, 2) m, if it is fetched from there."""
+    return jnp.asarray(trajectories.object_position)[:, 0, 0, :2] if fetched else None
 
 
 def demonstrated_terms(demos: Demonstration, config: RewardConfig | None = None) -> Terms:
     """Return each term (T,) that the demonstrations themselves get on average: below 1 where they differ."""
     config = config or RewardConfig()
     every = reward_targets(demos)
-    each = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(leaf), *leaf.shape)), every)
-    found = _terms(_demonstrated_scenes(every, config), each, config)
+    found = _terms(_demonstrated_scenes(every, config), every, None, config)
     return {name: np.asarray(values).mean(axis=0) for name, values in found.items()}
 
 
 @partial(jax.jit, static_argnames="config")
-def _terms(scenes: ObservedScene, demos: RewardTarget, config: RewardConfig) -> Terms:
-    """Terms (N, T) of scenes (N, T, ...); demos (N, D, T, ...)."""
+def _terms(scenes: ObservedScene, demos: RewardTarget, places: Array | None, config: RewardConfig) -> Terms:
+    """Terms (N, T) of scenes (N, T, ...); demos stacked on a leading axis, displaced to places (N, 2) m if given."""
     over_time = jax.vmap(lambda scene, now: reward(scene, now, config)[1], in_axes=(0, 1))
-    return jax.vmap(over_time)(scenes, demos)
+    return jax.vmap(lambda scene, place: over_time(scene, displaced(demos, place)))(scenes, places)
 
 
 @jax.jit

@@ -52,9 +52,10 @@ class Export:
 def _save_onnx(target: Path, policy: Path, moved_from: str | None) -> None:
     from real2sim_jax.core.policy import load_policy
     from real2sim_jax.exports.onnx import save_onnx
-    from real2sim_jax.robot.program import placed
+    from real2sim_jax.robot.options import moved_place
 
-    save_onnx(target, placed(load_policy(policy), moved_from))
+    loaded = load_policy(policy)
+    save_onnx(target, loaded.placed(moved_place(loaded.action, moved_from)))
     print(f"written to {target}")
 
 

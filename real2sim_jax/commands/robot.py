@@ -57,7 +57,8 @@ class Run:
         """Run the command."""
         from real2sim_jax.core.policy import load_policy
         from real2sim_jax.robot.backends import ROBOTS, ConnectionConfig, base_limits, make_robot
-        from real2sim_jax.robot.program import drive, placed
+        from real2sim_jax.robot.options import moved_place
+        from real2sim_jax.robot.program import drive
 
         path = policy_path(self.policy, self.action, self.runs, self.seed)
         if self.robot.startswith("mujoco-") and self.stream is None:
@@ -66,10 +67,9 @@ class Run:
             raise UserError(f"unknown robot {self.robot!r}: expected mujoco-gripper, mujoco-panda, {', '.join(ROBOTS)}")
         if self.video is not None or self.arm_model is not None:
             raise UserError("--video films mujoco-gripper and mujoco-panda only, and --arm-model is how that looks")
-        policy, settings = (
-            placed(load_policy(path), self.moved_from),
-            _settings(self, base_limits(self.robot), self.robot != "simulated"),
-        )
+        policy = load_policy(path)
+        policy = policy.placed(moved_place(policy.action, self.moved_from))
+        settings = _settings(self, base_limits(self.robot), self.robot != "simulated")
         names = ("start", "object_pose", "host", "port", "stream")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         connection = ConnectionConfig(**given, stays=self.dry_run)

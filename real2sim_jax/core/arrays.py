@@ -6,6 +6,12 @@ from typing import Any
 import numpy as np
 
 
+def flat(offset: Any) -> Any:
+    """Return offsets on the table (..., 2) as vectors (..., 3) without height."""
+    xp = namespace(offset)
+    return xp.concatenate([offset, xp.zeros_like(offset[..., :1])], axis=-1)
+
+
 def namespace(*arrays: Any) -> ModuleType:
     """Return the module whose functions take these arrays: numpy, unless one of them is another library's.
 

@@ -61,6 +61,15 @@ class Gripper(Checked):
         """Height at which the origin of a level gripper clears the table."""
         return self.palm_half_m[0] + 0.0025
 
+    def boxes(self, opening: Any) -> list[tuple[Any, float, Box]]:
+        """Return palm and both fingers at an opening of each in m, a number or an array.
+
+        Of each the centre across the fingers (y) and along the approach (z), and its half extents, m.
+        """
+        side = opening + self.finger_half_m[1]
+        fingers = [(sign * side, self.finger_centre_m, self.finger_half_m) for sign in (-1.0, 1.0)]
+        return [(0.0 * side, self.palm_centre_m, self.palm_half_m), *fingers]
+
     def record(self) -> dict[str, Any]:
         """Return it as a table that `gripper_of_record` reads back."""
         return dict(vars(self))

@@ -77,8 +77,11 @@ class Policy:
     def placed(self, place: Array) -> "Policy":
         """Return the policy for a moved object that stands at a place (2,) m, which it then observes no more.
 
-        Reference and network take the place in once, so that whatever drives a robot needs to know nothing of it.
+        Reference and network take the place in once, so that whatever drives a robot needs to know nothing of it. One
+        that observes no place stays itself.
         """
+        if not self.sees_place:
+            return self
         place, (weight, bias) = np.asarray(place, np.float32), self.layers[0]
         taken = slice(FEATURE_SIZE, FEATURE_SIZE + len(PLACE_FIELDS))
         rest = np.delete(np.arange(len(self.mean)), taken)

@@ -7,7 +7,7 @@ grasp and when to let go is not in it: the network learns that by moving the tar
 from dataclasses import dataclass
 from typing import Any
 
-from real2sim_jax.core.arrays import namespace
+from real2sim_jax.core.arrays import flat, namespace
 from real2sim_jax.core.clock import EPISODE_S
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S, place_of
 from real2sim_jax.core.rotations import conjugate, multiply, rotvec_from_wxyz, wxyz_from_rotvec
@@ -70,7 +70,7 @@ class Reference:
         """
         share: Array = self.share
         xp, row, last = namespace(time, place, share), self.row(time), share.shape[0] - 1
-        away = xp.concatenate([place - self.fetched_from, xp.zeros_like(place[..., :1])], axis=-1)
+        away = flat(place - self.fetched_from)
         now, then = (xp.take(share, xp.minimum(row + step, last))[..., None] for step in (0, 1))
         return now * away, (then - now) * last / EPISODE_S * away
 

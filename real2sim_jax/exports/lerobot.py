@@ -124,10 +124,10 @@ def save_dataset(
             about = {"length": count, "tasks": [episode.task], "source": episode.source, "success": episode.success}
             written.append(_Episode({"episode_index": index, **about}, _all_stats(columns, sample)))
             first += count
-        whole = {name: np.concatenate([columns[name] for columns in tables]) for name in tables[0]}
         if version == "v2.1":
             _describe_lines(out / "meta", written, tasks)
         else:
+            whole = {name: np.concatenate([columns[name] for columns in tables]) for name in tables[0]}
             _describe_tables(pyarrow, out / "meta", written, tasks)
             write_json(out / "meta" / "stats.json", _all_stats(whole, pictures))
         objects = len(episodes[0].trajectory.heights)

@@ -8,15 +8,16 @@ from real2sim_jax.core.errors import InputError, refusal
 from real2sim_jax.core.policy import load_policy
 from real2sim_jax.robot.backends import NOMINAL_START, OBJECT_POSE, ROBOTS, ConnectionConfig, base_limits, make_robot
 from real2sim_jax.robot.limits import Limits
-from real2sim_jax.robot.options import Parser
-from real2sim_jax.robot.program import RunSettings, drive, limits_from, placed
+from real2sim_jax.robot.options import Parser, moved_place
+from real2sim_jax.robot.program import RunSettings, drive, limits_from
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; 0 when it went through, 1 when it ended early, 2 with one line when an input is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        policy = placed(load_policy(options.policy), options.moved_from)
+        policy = load_policy(options.policy)
+        policy = policy.placed(moved_place(policy.action, options.moved_from))
         settings = RunSettings(
             steps=options.steps,
             log=options.log,

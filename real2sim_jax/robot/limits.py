@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from real2sim_jax.core.gripper import Gripper
+from real2sim_jax.core.gripper import PUBLISHED, Gripper
 from real2sim_jax.core.observation import MAX_ANGULAR_RAD_S, MAX_LINEAR_M_S
 from real2sim_jax.core.rotations import conjugate, rotate
 from real2sim_jax.robot.interface import ArmState
@@ -57,7 +57,7 @@ class Limits:
     angular_rad_s2: float = 25.0
     linear_m_s3: float = 100.0
     angular_rad_s3: float = 600.0
-    opening_m: float = 0.075
+    opening_m: float = PUBLISHED.max_opening_m
     """Largest distance of one finger from the middle; a gripper's own holds too."""
     grip_force_n: float = 20.0
     """Largest force of one finger."""

@@ -15,7 +15,6 @@ from real2sim_jax.robot.controller import Controller, Step, run
 from real2sim_jax.robot.interface import Arm, ArmError, DryArm, RecordedArm
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.log import save_log
-from real2sim_jax.robot.options import moved_place
 from real2sim_jax.robot.safety import EmergencyStop
 
 SHOWN_FAULTS = 3
@@ -43,15 +42,6 @@ def limits_from(max_linear: float | None, max_angular: float | None, base: Limit
         if value is not None and not 0.0 < value < math.inf:
             raise ArmError(f"{name} {value}: expected a speed above 0")
     return replace(base, linear_m_s=max_linear or base.linear_m_s, angular_rad_s=max_angular or base.angular_rad_s)
-
-
-def placed(policy: Policy, moved_from: str | None) -> Policy:
-    """Return the policy with the place of what it fetches: the value of --moved-from, or where demonstrations had it.
-
-    ArmError where the value is no place, or nothing is fetched.
-    """
-    place = moved_place(policy.action, moved_from)
-    return policy.placed(place) if place is not None and policy.sees_place else policy
 
 
 def drive(policy: Policy, arm: Arm, settings: RunSettings, on_step: Callable[[Step], None] | None = None) -> int:

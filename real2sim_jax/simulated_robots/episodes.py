@@ -39,19 +39,13 @@ def make_arm(policy: Policy, action: Action, start: StartState, setup: Setup) ->
     """Return the robot at a start; ArmError where the arm cannot reach it or cannot follow the policy's path."""
     if setup.robot == "mujoco-gripper":
         return GripperArm(action, start, policy.dt)
-    frame, reach = reach_at(placed(policy, start), pose_at(start), setup.object_pose, setup.limits)
+    frame, reach = reach_at(policy.placed(start.moved_place), pose_at(start), setup.object_pose, setup.limits)
     return PandaArm(action, start, policy.dt, frame, reach.chain, reach.q, setup.limits.joints)
-
-
-def placed(policy: Policy, start: StartState) -> Policy:
-    """Return the policy with the place of what it fetches, if it sees one."""
-    return policy.placed(np.asarray(start.moved_place)) if policy.sees_place else policy
 
 
 def play(policy: Policy, arm: WorldArm, limits: Limits) -> Trajectory:
     """Run one episode and return what happened."""
-    policy = placed(policy, arm.start)
-    run(Controller(policy, limits), arm, round(EPISODE_S / policy.dt))
+    run(Controller(policy.placed(arm.start.moved_place), limits), arm, round(EPISODE_S / policy.dt))
     return arm.trajectory()
 
 

@@ -14,7 +14,7 @@ from real2sim_jax.robot.controller import Step
 from real2sim_jax.robot.limits import Limits
 from real2sim_jax.robot.options import moved_place, object_pose, start_pose
 from real2sim_jax.robot.program import RunSettings, drive
-from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits, placed
+from real2sim_jax.simulated_robots.episodes import Setup, judge_all, make_arm, panda_limits
 from real2sim_jax.simulated_robots.looks import ArmLooks
 from real2sim_jax.simulated_robots.video import ARM_VIEW, GRIPPER_VIEW, Recorder, check_video_path, save_video
 from real2sim_jax.simulated_robots.world import PandaArm, WorldArm
@@ -57,7 +57,7 @@ def run_simulated(robot: str, policy_path: Path, scene: SimulationOptions, setti
     if isinstance(arm, PandaArm):
         print(f"task frame: {arm.frame}", flush=True)
     film = Recorder(arm.model, ARM_VIEW if isinstance(arm, PandaArm) else GRIPPER_VIEW, looks)
-    code = drive(placed(policy, start), arm, settings, _camera(film, arm) if video is not None else None)
+    code = drive(policy.placed(start.moved_place), arm, settings, _camera(film, arm) if video is not None else None)
     succeeded = bool(judge_all(action, [arm.trajectory()]).ok[0])
     print(f"{policy.action.name} {'succeeded' if succeeded else 'did not succeed'}")
     if isinstance(arm, PandaArm) and arm.tracking_m:

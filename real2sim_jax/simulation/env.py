@@ -160,9 +160,7 @@ class ManipulationEnv(Env):
         if self.demos is None:
             return jnp.zeros(()), dict.fromkeys(_term_names(self.config.reward), jnp.zeros(()))
         index = jnp.clip(episode.step, 0, self.demos.azimuth.shape[1] - 1)
-        now = jax.tree.map(lambda leaf: leaf[:, index], self.demos)
-        if episode.draw.moved_place is not None:
-            now = displaced(now, episode.draw.moved_place)
+        now = displaced(jax.tree.map(lambda leaf: leaf[:, index], self.demos), episode.draw.moved_place)
         return reward(self._scene(physics, episode), now, self.config.reward)
 
     def _scene(self, physics: PhysicsState, episode: Episode) -> ObservedScene:

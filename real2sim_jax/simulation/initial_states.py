@@ -6,6 +6,7 @@ import numpy as np
 
 from real2sim_jax.config.simulation import StartConfig
 from real2sim_jax.core.actions import Action
+from real2sim_jax.core.arrays import flat
 from real2sim_jax.core.errors import UserError
 from real2sim_jax.core.gripper import Gripper
 from real2sim_jax.core.rotations import conjugate, multiply, rotate, wxyz_from_azimuth_elevation
@@ -68,7 +69,7 @@ def sample_start(key: Array, action: Action, difficulty: Array, moved_offset: Ar
     elif nominal.moved_place is not None:
         spread = config.moved_place_m * jax.random.uniform(key_place, (CANDIDATES, 2), minval=-1.0, maxval=1.0)
         candidates = candidates.replace(moved_place=nominal.moved_place + difficulty * spread)
-        around += jnp.pad(difficulty * spread, ((0, 0), (0, 1)))
+        around += flat(difficulty * spread)
     candidates = candidates.replace(
         gripper_position=around + noise[:, :3] * jnp.asarray(config.position_m),
         azimuth=nominal.azimuth + jnp.deg2rad(config.azimuth_deg) * noise[:, 3],
@@ -155,15 +156,9 @@ _UP = np.array([0.0, 0.0, 1.0], np.float32)
 
 
 def _gripper_boxes(opening: Array, gripper: Gripper) -> Boxes:
-    side = opening + gripper.finger_half_m[1]
     zero = jnp.zeros(())
-    centers = [
-        jnp.asarray([0.0, 0.0, gripper.palm_centre_m]),
-        jnp.stack([zero, side, zero + gripper.finger_centre_m]),
-        jnp.stack([zero, -side, zero + gripper.finger_centre_m]),
-    ]
-    halves = (gripper.palm_half_m, gripper.finger_half_m, gripper.finger_half_m)
-    return list(zip(centers, (np.array(size, np.float32) for size in halves), strict=True))
+    parts = gripper.boxes(opening)
+    return [(jnp.stack([zero, zero + y, zero + z]), np.array(half, np.float32)) for y, z, half in parts]
 
 
 def _grid(counts: tuple[int, int, int]) -> np.ndarray:

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from flax import struct
 
 from real2sim_jax.config.simulation import RandomizationConfig
-from real2sim_jax.core.observation import LAYOUT_OF, OBJECT_FIELDS, PLACE_FIELDS, POLICY_FIELDS
+from real2sim_jax.core.arrays import flat
+from real2sim_jax.core.observation import LAYOUT_OF, OBJECT_FIELDS, PLACE_FIELDS, POLICY_FIELDS, place_of
 from real2sim_jax.core.rotations import multiply, rotate, rotvec_from_wxyz, wxyz_from_rotvec
 from real2sim_jax.data.types import Array
 from real2sim_jax.simulation.types import Properties, StartState
@@ -110,7 +111,7 @@ def _turned_back(observation: Array, turn: Array) -> Array:
     layout, first = LAYOUT_OF[observation.shape[-1]], len(POLICY_FIELDS)
     seen = [observation[:1], rotate(turn, observation[1:4]), rotvec_from_wxyz(wxyz), observation[7:first]]
     if PLACE_FIELDS[0] in layout:
-        seen.append(rotate(turn, jnp.append(observation[first : first + 2], 0.0))[:2])
+        seen.append(rotate(turn, flat(place_of(observation)))[:2])
     if OBJECT_FIELDS[0] in layout:
         seen += [rotate(turn, vector) for vector in observation[-6:].reshape(-1, 3)]
     return jnp.concatenate(seen)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from real2sim_jax.config.simulation import RewardConfig
+from real2sim_jax.core.arrays import flat
 from real2sim_jax.core.rotations import azimuth_elevation_from_wxyz, matrix_from_wxyz, rotate, wrap
 from real2sim_jax.data.types import HAND, MOVED, Array, Demonstration
 
@@ -103,10 +104,11 @@ def carrying_share(grip: Array, acting: Array) -> Array:
     return jnp.clip((last - index) / jnp.maximum(last - first, 1), 0.0, 1.0)
 
 
-def displaced(target: RewardTarget, place: Array) -> RewardTarget:
-    """Return demonstrations, any leading axes, for a moved object that stood at a place (2,) m."""
-    away = target.share[..., None] * (place - target.fetched_from)
-    away = jnp.concatenate([away, jnp.zeros_like(away[..., :1])], axis=-1)
+def displaced(target: RewardTarget, place: Array | None) -> RewardTarget:
+    """Return demonstrations, any leading axes, for a moved object that stood at a place (2,) m; unchanged for None."""
+    if place is None:
+        return target
+    away = target.share[..., None] * flat(place - target.fetched_from)
     bottom = target.object_bottom.at[..., 0, :].add(away)
     return target.replace(object_bottom=bottom, gripper_position=target.gripper_position + away)  # type: ignore[attr-defined]
 

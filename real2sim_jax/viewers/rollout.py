@@ -70,10 +70,8 @@ def plain_frames(trajectory: Trajectory, gripper: Gripper = PUBLISHED) -> list[n
 def solids_at(trajectory: Trajectory, step: int, gripper: Gripper = PUBLISHED) -> list[Solid]:
     """Return gripper and objects in the task frame at a sample of an episode of numpy arrays."""
     opening = float(trajectory.opening[step])
-    finger = gripper.finger_half_m
-    sides = [(0.0, side * (opening + finger[1]), gripper.finger_centre_m) for side in (-1, 1)]
-    palm = box(gripper.palm_half_m, (0.0, 0.0, gripper.palm_centre_m), PALM)
-    parts = [palm, *(box(finger, side, FINGER) for side in sides)]
+    boxes = zip(gripper.boxes(opening), (PALM, FINGER, FINGER), strict=True)
+    parts = [box(half, (0.0, y, z), colour) for (y, z, half), colour in boxes]
     pose = np.asarray(trajectory.gripper_position[step]), np.asarray(trajectory.gripper_wxyz[step])
     objects = [
         placed(

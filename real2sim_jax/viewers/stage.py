@@ -136,16 +136,11 @@ def episode_scene(title: str, trajectory: Trajectory, times: np.ndarray, gripper
 
 def _gripper(trajectory: Trajectory, rows: np.ndarray, gripper: Gripper) -> list[Body]:
     position, wxyz = np.asarray(trajectory.gripper_position)[rows], np.asarray(trajectory.gripper_wxyz)[rows]
-    aside = np.asarray(trajectory.opening)[rows] + gripper.finger_half_m[1]
-    zero = np.zeros_like(aside)
-    parts = [("palm", gripper.palm_half_m, PALM, zero, gripper.palm_centre_m)]
-    parts += [
-        (f"finger{i}", gripper.finger_half_m, FINGER, side * aside, gripper.finger_centre_m)
-        for i, side in enumerate((-1.0, 1.0))
-    ]
+    boxes = gripper.boxes(np.asarray(trajectory.opening)[rows])
+    looks = ("palm", PALM), ("finger0", FINGER), ("finger1", FINGER)
     return [
-        Body(name, "box", _full(half), colour, position + rotate(wxyz, np.stack([zero, y, zero + z], -1)), wxyz)
-        for name, half, colour, y, z in parts
+        Body(name, "box", _full(half), colour, position + rotate(wxyz, np.stack([0.0 * y, y, 0.0 * y + z], -1)), wxyz)
+        for (name, colour), (y, z, half) in zip(looks, boxes, strict=True)
     ]
 
 

@@ -61,6 +61,15 @@ success = [{ rule = "turned_by", angle_deg = -90 }, { rule = "moved_by", directi
 """
 
 
+def refusal_of(path, text):
+    """What is said of a file with this text: one line that names the file."""
+    path.write_text(text)
+    with pytest.raises(UserError) as refused:
+        action_named(str(path))
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+    return str(refused.value)
+
+
 def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "turn.toml"
     path.write_text(TURN)
@@ -98,11 +107,7 @@ def test_a_file_of_ones_own(tmp_path):
     ],
 )
 def test_mistakes_in_a_file_cost_one_line(tmp_path, change, says):
-    path = tmp_path / "turn.toml"
-    path.write_text(TURN.replace(*change))
-    with pytest.raises(UserError) as refused:
-        action_named(str(path))
-    assert says in str(refused.value) and str(path) in str(refused.value) and "\n" not in str(refused.value)
+    assert says in refusal_of(tmp_path / "turn.toml", TURN.replace(*change))
 
 
 GRIPPER = """
@@ -143,11 +148,7 @@ def test_a_gripper_of_ones_own(tmp_path):
     ],
 )
 def test_mistakes_in_a_gripper_cost_one_line(tmp_path, change, says):
-    path = tmp_path / "turn.toml"
-    path.write_text((TURN + GRIPPER).replace(*change))
-    with pytest.raises(UserError) as refused:
-        action_named(str(path))
-    assert says in str(refused.value) and str(path) in str(refused.value) and "\n" not in str(refused.value)
+    assert says in refusal_of(tmp_path / "turn.toml", (TURN + GRIPPER).replace(*change))
 
 
 def test_unknown_action_names_the_nine():
